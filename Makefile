@@ -1,0 +1,84 @@
+# What people and continuous integration type. Every target may be run twice.
+#
+#   make install     everything into .venv, from the locked requirements
+#   make demo        the whole pipeline on this machine; ARGS="--no-fault" and the like are passed on
+#   make check       lint, format, types, import directions
+#   make test        check, then every test that this machine can run; ARGS="-k name" is passed on
+#   make bench       the benchmarks of tests/benchmarks
+#   make lock        resolve the requirements anew; UPGRADE=1 takes newer versions
+#   make clean       remove what the targets above made, .venv included
+#
+# PYTHON chooses the interpreter that .venv is made with: make install PYTHON=python3.12
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+# A virtual environment holds the address of its folder: one that was moved or copied is made anew.
+HERE := $(VENV)/.folder
+ifneq ($(shell cat $(HERE) 2>/dev/null),$(CURDIR))
+.PHONY: $(HERE)
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo check test bench lock clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+install: $(STAMP)
+
+$(HERE):
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+	  echo "make: no program $(PYTHON) on the path: install Python 3.11, 3.12 or 3.13, or name one with PYTHON=/path/to/python3." >&2; \
+	  exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "make: $$("$(PYTHON)" -V 2>&1) is not one of 3.11, 3.12, 3.13: name one that is with PYTHON=/path/to/python3." >&2; \
+	  exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "make: $(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt install python3-venv)." >&2; \
+	  exit 1; }
+	@rm -rf $(VENV)
+	"$(PYTHON)" -m venv $(VENV)
+	@printf '%s\n' "$(CURDIR)" > $@
+
+$(STAMP): $(HERE) requirements/install.txt requirements/all.txt pyproject.toml
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/install.txt
+	$(RUN) -m uv pip install --quiet --python $(RUN) --require-hashes -r requirements/all.txt
+	$(RUN) -m uv pip install --quiet --python $(RUN) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install
+	$(RUN) -m tocsin demo $(ARGS)
+
+check: install
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+test: install check
+	$(RUN) -m pytest $(ARGS)
+
+bench: install
+	$(RUN) -m pytest tests/benchmarks --override-ini 'python_files=bench_*.py' --timeout=3600 -s $(ARGS)
+
+# Each tier's file takes the versions of all.txt, so that a tier alone and all tiers together run the same code.
+COMPILE = $(RUN) -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+  --no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade)
+
+lock: $(HERE)
+	@$(RUN) -m uv --version >/dev/null 2>&1 || \
+	  $(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/install.in
+	$(COMPILE) pyproject.toml requirements/install.in --extra all --extra dev -o requirements/all.txt
+	$(COMPILE) pyproject.toml -c requirements/all.txt --extra sensor -o requirements/sensor.txt
+	$(COMPILE) pyproject.toml -c requirements/all.txt --extra gateway -o requirements/gateway.txt
+	$(COMPILE) pyproject.toml -c requirements/all.txt --extra cloud --extra console --extra train -o requirements/cloud.txt
+	$(COMPILE) requirements/install.in -c requirements/all.txt -o requirements/install.txt
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find tocsin shared firmware gateway cloud tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What the tiers agree on: messages, topics, integer signal arithmetic, model images, recordings. Imports no tier."""

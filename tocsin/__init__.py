@@ -1,0 +1,1 @@
+"""The command line, the demo and the doctor: the only place that may join two tiers."""
