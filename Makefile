@@ -67,7 +67,7 @@ bench: install
 	$(RUN) -m pytest tests/benchmarks --override-ini 'python_files=bench_*.py' --timeout=3600 -s $(ARGS)
 
 # Each tier's file takes the versions of all.txt, so that a tier alone and all tiers together run the same code.
-COMPILE = $(RUN) -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+COMPILE = $(RUN) -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \
   --no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
 lock: $(HERE)
