@@ -52,7 +52,7 @@ $(STAMP): $(HERE) requirements/install.txt requirements/all.txt pyproject.toml
 	@touch $@
 
 demo: install
-	$(RUN) -m tocsin demo $(ARGS)
+	$(VENV)/bin/tocsin demo $(ARGS)
 
 check: install
 	$(RUN) -m ruff check .
