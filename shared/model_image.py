@@ -55,6 +55,8 @@ SCALE_MULTIPLIER_LIMIT = 1 << 30
 SCALE_SHIFT_MAX = 46
 LAYER_SHIFT_MAX = 62
 SUM_LIMIT = 1 << 39
+#: Outputs in the units of the features stay within this, so that the score's sum fits 63 bits.
+EXPECTED_LIMIT = 1 << 16
 SIGNED_PREFIX = b"tocsin model image 1\n"
 
 _HEADER = "<4sHHIIBBHHHIIQ8sIBbbBIIQI"
@@ -350,6 +352,10 @@ def read(image: bytes) -> ImageContent:
         raise ImageError("model image: impossible input quantization at offset 48")
     if not 0 < output_multiplier < MULTIPLIER_LIMIT or not 1 <= output_shift <= LAYER_SHIFT_MAX:
         raise ImageError("model image: impossible output quantization at offset 54")
+    for value in (-128, 127):
+        expected = ((value - output_zero) * output_multiplier + (1 << (output_shift - 1))) >> output_shift
+        if not -EXPECTED_LIMIT <= expected <= EXPECTED_LIMIT:
+            raise ImageError("model image: output quantization at offset 54 leaves the range of the features")
     if image[struct.calcsize(_HEADER) : HEADER_BYTES] != bytes(HEADER_BYTES - struct.calcsize(_HEADER)):
         raise ImageError("model image: reserved header bytes at offset 76 are not zero")
     reader = _Reader(image, total - TRAILER_BYTES)
