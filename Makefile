@@ -14,6 +14,8 @@ PYTHON ?= python3
 ARGS ?=
 
 VENV := .venv
+# The interpreter is the one that PYTHON names; uv is to fetch no other.
+export UV_PYTHON_DOWNLOADS := never
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 # A virtual environment holds the address of its folder: one that was moved or copied is made anew.
