@@ -26,6 +26,8 @@ from typing import IO, Self
 from shared.errors import TocsinError
 
 HOST = "127.0.0.1"
+#: A model image may have 1 MiB, which with its topic is more than the server takes by default.
+MAX_PAYLOAD_BYTES = 5 << 20
 #: MQTT 3.1.1 CONNECT with an empty client id and a clean session, and the CONNACK that welcomes it.
 _CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x0a\x00\x00"
 _WELCOME = b"\x20\x02\x00\x00"
@@ -224,6 +226,7 @@ class Broker:
             "server_name: tocsin\n"
             f'listen: "{HOST}:-1"\n'
             f'jetstream {{ store_dir: "{store}" }}\n'
+            f"max_payload: {MAX_PAYLOAD_BYTES}\n"
             "mqtt {\n"
             f'  listen: "{HOST}:{self.port}"\n'
             f'  ack_wait: "{max(1, round(self._ack_wait_seconds))}s"\n'
