@@ -1,9 +1,9 @@
 """The two ways a command of Tocsin can fail, and the base of every tier's errors.
 
-    TocsinError                 something failed: exit status 1
-      UsageError                the user asked for something that cannot be: exit status 2
-      MessageError              bytes from the wire that are not a message of ours
-      ImageError                bytes that are not a model image this reader accepts
+TocsinError                 something failed: exit status 1
+  UsageError                the user asked for something that cannot be: exit status 2
+  MessageError              bytes from the wire that are not a message of ours
+  ImageError                bytes that are not a model image this reader accepts
 """
 
 

@@ -80,7 +80,8 @@ class DeviceProfile:
     def asset_name(self) -> str:
         """The last part of the asset's path.
 
-        >>> DeviceProfile("a", "acme/north/water/line-1/pump-1", "slow", 1.0, (Channel("t", "", 0.0, 1.0),)).asset_name()
+        >>> channel = Channel("temperature", "degC", 0.0, 1.0)
+        >>> DeviceProfile("a", "acme/north/water/line-1/pump-1", "slow", 1.0, (channel,)).asset_name()
         'pump-1'
         """
         return self.asset.rsplit("/", 1)[-1]

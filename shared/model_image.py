@@ -29,7 +29,8 @@ Little endian throughout; every pad byte is zero; sections follow each other wit
             features x (centre int32, multiplier uint32, shift uint32)
             features x uint16: weights of the score
             per layer: inputs uint16, outputs uint16, zero int8, low int8, 2 zero bytes,
-                       outputs x int32 bias, outputs x uint32 multiplier, outputs x uint8 shift, outputs x inputs int8 weights
+                       outputs x int32 bias, outputs x uint32 multiplier, outputs x uint8 shift, outputs x inputs int8
+                       weights
             features x int16: golden features; features x int8: golden output
             32 bytes SHA-256 of everything before
             8 bytes key id, 64 bytes Ed25519 signature of ``SIGNED_PREFIX + SHA-256``; all zero when unsigned

@@ -44,6 +44,60 @@ def encode_typed(tag: int, content: bytes) -> bytes:
     return encode_head(6, tag) + encode_head(2, len(content)) + content
 
 
+def data_head(device: str, boot: int, sequence: int, fields: int = 12) -> bytes:
+    """The part of a `data` message before its `oldest` field; `fields` counts the map's entries."""
+    return b"".join(
+        (
+            encode_head(5, fields),
+            b"\x00\x01\x01",
+            encode_text(device),
+            b"\x02",
+            encode_head(0, boot),
+            b"\x03",
+            encode_head(0, sequence),
+        )
+    )
+
+
+def data_oldest(oldest: int) -> bytes:
+    """The `oldest` field: known only when the message is sent, and different when it is sent again."""
+    return b"\x04" + encode_head(0, oldest)
+
+
+def data_tail(
+    stretch: int,
+    model_version: int,
+    clipped: int,
+    times: bytes,
+    scores: bytes,
+    tops: bytes,
+    values: "bytes | None" = None,
+    features: "bytes | None" = None,
+) -> bytes:
+    """The part of a `data` message after its `oldest` field. Arrays come as bytes of little-endian elements."""
+    parts = [
+        b"\x05",
+        encode_head(0, stretch),
+        b"\x06",
+        encode_head(0, model_version),
+        b"\x07",
+        encode_head(0, clipped),
+        b"\x08",
+        encode_typed(TAG_INT64, times),
+        b"\x09",
+        encode_typed(TAG_UINT32, scores),
+        b"\x0a",
+        encode_typed(TAG_UINT16, tops),
+    ]
+    if values is not None:
+        parts.append(b"\x0b")
+        parts.append(encode_typed(TAG_INT32, values))
+    if features is not None:
+        parts.append(b"\x0c")
+        parts.append(encode_typed(TAG_INT16, features))
+    return b"".join(parts)
+
+
 def encode_data(
     device: str,
     boot: int,
@@ -58,33 +112,16 @@ def encode_data(
     values: "bytes | None" = None,
     features: "bytes | None" = None,
 ) -> bytes:
-    """One `data` message. The arrays come as bytes of little-endian elements; give `values` or `features`."""
-    parts = [
-        encode_head(5, 11 + (values is not None) + (features is not None)),
-        b"\x00\x01\x01",
-        encode_text(device),
-    ]
-    for key, number in ((2, boot), (3, sequence), (4, oldest), (5, stretch), (6, model_version), (7, clipped)):
-        parts.append(bytes((key,)))
-        parts.append(encode_head(0, number))
-    parts.append(b"\x08")
-    parts.append(encode_typed(TAG_INT64, times))
-    parts.append(b"\x09")
-    parts.append(encode_typed(TAG_UINT32, scores))
-    parts.append(b"\x0a")
-    parts.append(encode_typed(TAG_UINT16, tops))
-    if values is not None:
-        parts.append(b"\x0b")
-        parts.append(encode_typed(TAG_INT32, values))
-    if features is not None:
-        parts.append(b"\x0c")
-        parts.append(encode_typed(TAG_INT16, features))
-    return b"".join(parts)
+    """One `data` message; give `values` (slow) or `features` (fast)."""
+    fields = 11 + (values is not None) + (features is not None)
+    return (
+        data_head(device, boot, sequence, fields)
+        + data_oldest(oldest)
+        + data_tail(stretch, model_version, clipped, times, scores, tops, values, features)
+    )
 
 
-def encode_state(
-    device: str, boot: int, model_version: int, result: str, judged_version: int, reason: str
-) -> bytes:
+def encode_state(device: str, boot: int, model_version: int, result: str, judged_version: int, reason: str) -> bytes:
     """One `state` message; `result` is "started", "accepted" or "refused"."""
     return b"".join(
         (

@@ -1,10 +1,14 @@
 """Dense int8 layers in plain integers (CPython and MicroPython): the reference.
 
-``y = clamp(((bias + sum(w * x)) * multiplier + half) >> shift) + zero)``: the accumulator is int32, the product int64, rounded once, half
-up: the single-rounding convention of TensorFlow Lite's reference kernels. The input's zero point is folded into the bias.
+``y = clamp(((bias + sum(w * x)) * multiplier + half) >> shift) + zero)``: the accumulator is int32, the product
+int64, rounded once, half
+up: the single-rounding convention of TensorFlow Lite's reference kernels. The input's zero point is folded into the
+bias.
 
-The twin's speed comes from *columns*: the weights of one input towards all outputs stand side by side in one big integer, 32 bits each,
-so that one multiplication serves every output. A field may be negative; what it borrows from its neighbour is put right by adding
+The twin's speed comes from *columns*: the weights of one input towards all outputs stand side by side in one big
+integer, 32 bits each,
+so that one multiplication serves every output. A field may be negative; what it borrows from its neighbour is put
+right by adding
 2**31 to each field at the end.
 """
 
@@ -34,7 +38,8 @@ def clamp8(value: int) -> int:
 class Dense:
     """One dense layer.
 
-    `weights` is bytes of int8, row by row (outputs x inputs); `bias` int32 per output with the input's zero point folded in;
+    `weights` is bytes of int8, row by row (outputs x inputs); `bias` int32 per output with the input's zero point
+    folded in;
     `multipliers` and `shifts` per output; results are offset by `zero` and limited to [`low`, 127].
 
     >>> layer = Dense(2, 2, bytes((1, 2, 255, 0)), [10, 0], [1 << 30, 1 << 30], [30, 30], 0, -128)

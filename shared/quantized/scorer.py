@@ -28,12 +28,12 @@ class Scorer:
             )
             for layer in image.layers
         ]
-        self.expected: "list[int]" = [
+        self.expected: list[int] = [
             requantize(value - image.output_zero, image.output_multiplier, image.output_shift)
             for value in range(-128, 128)
         ]
         #: What the last call computed: int8 outputs.
-        self.output: "list[int]" = []
+        self.output: list[int] = []
 
     def score(self, features: "list[int]") -> "tuple[int, int]":
         """``(score, top)`` of scaled features (int16): Q12, 4096 = threshold; `top` is the feature furthest off."""

@@ -4,6 +4,7 @@ Used to train and to judge long recordings; `tests/equivalence` holds it equal t
 """
 
 import functools
+import itertools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,16 @@ Integers = NDArray[np.int64]
 
 
 def scale(
-    values: NDArray[np.integer], centre: NDArray[np.integer], multiplier: NDArray[np.integer], shift: NDArray[np.integer]
+    values: NDArray[np.integer],
+    centre: NDArray[np.integer],
+    multiplier: NDArray[np.integer],
+    shift: NDArray[np.integer],
 ) -> Integers:
     """`integer.scale` along the last axis; int64, not limited."""
+    places = shift.astype(np.int64)
     wide = values.astype(np.int64) - centre.astype(np.int64)
-    return (wide * multiplier.astype(np.int64) + (np.int64(1) << (shift.astype(np.int64) - 1))) >> shift.astype(np.int64)
+    scaled: Integers = (wide * multiplier.astype(np.int64) + (np.int64(1) << (places - 1))) >> places
+    return scaled
 
 
 def clamp16(values: Integers) -> Integers:
@@ -155,7 +161,5 @@ def fast_features(windows: Integers, edges: tuple[int, ...]) -> Integers:
     fourth = (eighth * eighth).sum(axis=1)
     energies = bin_energies(x)
     columns = [level, 2 * log2_q8(peak + 1) - level, log2_q8(fourth + 1) - 2 * level]
-    columns += [
-        log2_q8(energies[:, low:high].sum(axis=1) + 1) for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    columns += [log2_q8(energies[:, low:high].sum(axis=1) + 1) for low, high in itertools.pairwise(edges)]
     return np.stack(columns, axis=1)

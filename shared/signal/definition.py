@@ -36,8 +36,4 @@ def band_edges(window: int, bands: int) -> list[int]:
     [1, 8, 16, 24, 33]
     """
     half = window // 2
-    edges = [1]
-    for band in range(1, bands):
-        edges.append(band * half // bands)
-    edges.append(half + 1)
-    return edges
+    return [1] + [band * half // bands for band in range(1, bands)] + [half + 1]

@@ -4,9 +4,12 @@ Everything a device computes from samples is here; `arrays.py` and the C sources
 give the same integers for every input. Division is always a shift that rounds towards minus infinity.
 
 Ranges. Counts are int32, scaled values int16. A slow window of W <= 256 rows: ``S`` below 2**23, ``Q`` below 2**38,
-``W*Q - S*S`` below 2**46, ``P`` below 2**31 in magnitude, the slope below 2**30. A fast window of N <= 4096 samples: after the
-mean is removed ``|x| <= 65535``, so ``E2 < 2**44``, ``E4 < 2**60``; the FFT of N/2 complex points grows by at most N/2, so every
-part stays below 2**16 * 2**11 * sqrt(2) < 2**28 and, after the real split, below 2**29; a bin's energy stays below 2**58 and the sum over bins, by
+``W*Q - S*S`` below 2**46, ``P`` below 2**31 in magnitude, the slope below 2**30. A fast window of N <= 4096 samples:
+after the
+mean is removed ``|x| <= 65535``, so ``E2 < 2**44``, ``E4 < 2**60``; the FFT of N/2 complex points grows by at most
+N/2, so every
+part stays below 2**16 * 2**11 * sqrt(2) < 2**28 and, after the real split, below 2**29; a bin's energy stays below
+2**58 and the sum over bins, by
 Parseval at most N * E2 * 2 plus rounding, below 2**58: signed 64 bits always suffice.
 """
 
@@ -187,7 +190,8 @@ class SpectrumPlan:
     def bin_energies(self, x: "list[int]") -> "list[int]":
         """Energy of bins 0..N/2 of the Hann-windowed integer FFT of N samples (17 bits and a sign each).
 
-        The N real samples are N/2 complex points; decimation in time, no scaling between stages, products rounded half up
+        The N real samples are N/2 complex points; decimation in time, no scaling between stages, products rounded
+        half up
         from Q15.
         """
         half = self.half
@@ -254,11 +258,11 @@ def fast_features(plan: SpectrumPlan, values: "list[int]", edges: "list[int]") -
     x = [value - mean for value in values]
     squares = [value * value for value in x]
     level = log2_q8(sum(squares) + 1)
-    peak = max(max(x), -min(x))
+    peak = max(max(x), -min(x))  # noqa: PLW3301 - unpacking x would need a stack of N
     fourth = 0
     for square in squares:
-        square >>= 8
-        fourth += square * square
+        reduced = square >> 8
+        fourth += reduced * reduced
     energies = plan.bin_energies(x)
     result = [level, 2 * log2_q8(peak + 1) - level, log2_q8(fourth + 1) - 2 * level]
     for band in range(len(edges) - 1):
