@@ -1,0 +1,1 @@
+"""From the broker to the store: nothing lost that a gateway still holds, nothing stored twice."""

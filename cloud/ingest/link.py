@@ -1,0 +1,135 @@
+"""The link to the broker: one MQTT session that outlives this process, driven by the thread that owns it.
+
+One thread reads, acknowledges and reconnects. So an acknowledgement can never reach a later connection, where the same
+packet number may stand for another message.
+"""
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from cloud.ingest.assembly import Arrived
+
+_log = logging.getLogger(__name__)
+KEEPALIVE_SECONDS = 60
+CONNECT_TIMEOUT_SECONDS = 5.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class BrokerLink:
+    """A persistent session at an MQTT 3.1.1 broker.
+
+    Parameters
+    ----------
+    host, port
+        The broker.
+    client_id
+        Names the session: the broker keeps unacknowledged messages under it while nobody is connected.
+    topic
+        What is subscribed, with QoS 1.
+    on_connect
+        Called after every connection, by the thread that calls `turn`.
+    """
+
+    def __init__(self, host: str, port: int, client_id: str, topic: str, on_connect: Callable[[], None]) -> None:
+        self._address = (host, port)
+        self._topic = topic
+        self._on_connect = on_connect
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=False,
+            protocol=mqtt.MQTTv311,
+            manual_ack=True,
+        )
+        self._client.connect_timeout = CONNECT_TIMEOUT_SECONDS
+        self._client.on_connect = self._connected
+        self._client.on_message = self._arrived
+        self._pending: list[tuple[Arrived, int, int]] = []
+        self._socket_open = False
+        self._next_attempt = 0.0
+        self._pause = FIRST_PAUSE_SECONDS
+        self._told = ""
+        self.connected = False
+
+    @property
+    def pending(self) -> list[Arrived]:
+        """Messages that came over the present connection and are not acknowledged, in order."""
+        return [message for message, _, _ in self._pending]
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def turn(self, timeout_seconds: float) -> None:
+        """Wait at most `timeout_seconds` for one thing to happen on the link; connect when there is no connection."""
+        if not self._socket_open:
+            pause = self._next_attempt - time.monotonic()
+            if pause > 0.0:
+                time.sleep(min(pause, timeout_seconds))
+                return
+            self._connect()
+            return
+        if self._client.loop(timeout_seconds) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._lost("the connection was lost")
+
+    def acknowledge(self, count: int) -> None:
+        """Acknowledge the first `count` pending messages, in order."""
+        done, self._pending = self._pending[:count], self._pending[count:]
+        for _, mid, qos in done:
+            self._client.ack(mid, qos)
+
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> None:
+        """Send a message. With QoS 0 it is lost when there is no connection."""
+        if qos or self.connected:
+            self._client.publish(topic, payload, qos=qos, retain=retain)
+
+    def close(self) -> None:
+        """Write out what waits and end the connection; the session stays at the broker."""
+        deadline = time.monotonic() + 2.0
+        while self._socket_open and self._client.want_write() and time.monotonic() < deadline:
+            self.turn(0.05)
+        self._client.disconnect()
+        self.connected = self._socket_open = False
+
+    def _connect(self) -> None:
+        host, port = self._address
+        try:
+            self._client.connect(host, port, KEEPALIVE_SECONDS)
+        except (OSError, mqtt.WebsocketConnectionError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            self._lost(reason)
+        else:
+            self._socket_open = True
+
+    def _lost(self, reason: str) -> None:
+        """Forget what is not acknowledged: the broker sends it again over the next connection."""
+        host, port = self._address
+        sentence = f"no broker at {host}:{port} ({reason}): start it or set the right address; trying again"
+        if sentence != self._told:
+            _log.warning("%s", sentence)
+        self._told = sentence
+        self.connected = self._socket_open = False
+        self._pending.clear()
+        self._next_attempt = time.monotonic() + self._pause
+        self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _connected(self, client: mqtt.Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            self._lost(str(reason).lower())
+            return
+        stream = client.socket()
+        if isinstance(stream, socket.socket):  # marks are small and wanted at once
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.subscribe(self._topic, qos=1)
+        self.connected, self._pause, self._told = True, FIRST_PAUSE_SECONDS, ""
+        _log.info("connected to the broker at %s:%s", *self._address)
+        self._on_connect()
+
+    def _arrived(self, _client: mqtt.Client, _user: Any, message: mqtt.MQTTMessage) -> None:
+        self._pending.append((Arrived(message.topic, bytes(message.payload), time.time_ns()), message.mid, message.qos))

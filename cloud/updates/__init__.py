@@ -1,0 +1,1 @@
+"""Releases on their way to the gateways."""
