@@ -1,0 +1,144 @@
+"""Several replayed devices in one process: a folder of provisioned devices, played into a running system.
+
+    fleet/<device>/profile.cbor     the device's birth (profile and feature names)
+    fleet/<device>/samples.npz      times_ns, counts, clip_starts
+    fleet/<device>/slot-*.image     its model slots, `boot`, `active`, `journal`
+
+One JSON line on standard output now and then: ``{"time_ns", "produced", "stored", "bytes", "state"}``; state is
+`playing`, `delivering`, then
+`done`. The process stays connected, so that images still reach its devices, until SIGTERM or SIGINT.
+"""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+
+from firmware.host.replay import Source, play, settle
+from firmware.host.sensor import Sensor, birth_of
+from firmware.micropython.slots import Slots
+from shared import model_image
+from shared.clock import ReplayClock
+from shared.errors import TocsinError, UsageError
+from shared.identity import DeviceProfile
+from shared.messages import codec
+
+REPORT_SECONDS = 0.25
+#: How long the gateway may take to store the last readings once the recording has ended.
+DELIVERY_LIMIT_SECONDS = 600.0
+
+
+def write_device(fleet: Path, profile: DeviceProfile, source: Source, image: bytes) -> Path:
+    """Provision a device in a fleet's folder; returns its folder."""
+    folder = fleet / profile.device
+    folder.mkdir(parents=True, exist_ok=True)
+    content = model_image.read(image)
+    (folder / "profile.cbor").write_bytes(codec.encode_birth(birth_of(profile, 0, content)))
+    np.savez(
+        folder / "samples.npz",
+        times_ns=source.times_ns,
+        counts=source.counts,
+        clip_starts=np.array(sorted(source.clip_starts), np.int64),
+    )
+    Slots(str(folder)).provision(image)
+    return folder
+
+
+def read_device(folder: Path, public_keys: list[bytes], broker_url: str) -> tuple[Sensor, Source]:
+    """A provisioned device, ready to start."""
+    try:
+        profile = codec.decode_birth((folder / "profile.cbor").read_bytes()).profile
+        with np.load(folder / "samples.npz", allow_pickle=False) as samples:
+            source = Source(samples["times_ns"], samples["counts"], samples["clip_starts"].tolist())
+    except (OSError, KeyError, ValueError) as error:
+        raise UsageError(f"{folder} is not a provisioned device ({error}); provision it again") from error
+    return Sensor(profile, folder, public_keys, broker_url), source
+
+
+class Fleet:
+    """The devices of a folder, and the signals that end their run."""
+
+    def __init__(self, fleet: Path, broker_url: str, public_keys: list[bytes]) -> None:
+        folders = sorted(path.parent for path in fleet.glob("*/profile.cbor"))
+        if not folders:
+            raise UsageError(f"{fleet} holds no provisioned device; provision one first")
+        self.players = [read_device(folder, public_keys, broker_url) for folder in folders]
+        self.stopping = False
+        self._reported = 0.0
+
+    def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """End as soon as possible."""
+        self.stopping = True
+
+    def report(self, time_ns: int, state: str, *, now: bool = False) -> None:
+        """Say where the replay stands, at most every quarter of a second unless `now`."""
+        moment = time.monotonic()
+        if not now and moment - self._reported < REPORT_SECONDS:
+            return
+        self._reported = moment
+        sensors = [sensor for sensor, _ in self.players]
+        line = {
+            "time_ns": time_ns,
+            "produced": {sensor.profile.device: sensor.device.sequence for sensor in sensors},
+            "stored": {sensor.profile.device: sensor.buffer.mark for sensor in sensors},
+            "bytes": {sensor.profile.device: sensor.data_bytes for sensor in sensors},
+            "lost": sum(sensor.buffer.lost for sensor in sensors),
+            "state": state,
+        }
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+
+    def run(self, speed: float | None, *, stay: bool) -> bool:
+        """Play everything; True when all readings were stored. With `stay`, go on until stopped."""
+        sensors = [sensor for sensor, _ in self.players]
+        for sensor in sensors:
+            sensor.start()
+        start_ns = min(int(source.times_ns[0]) for _, source in self.players)
+        end_ns = max(int(source.times_ns[-1]) for _, source in self.players)
+
+        def connected() -> bool:
+            return all(sensor.link.connected for sensor in sensors)
+
+        settle(sensors, limit_seconds=DELIVERY_LIMIT_SECONDS, until=connected, should_stop=lambda: self.stopping)
+        play(
+            self.players,
+            ReplayClock(start_ns, speed),
+            should_stop=lambda: self.stopping,
+            on_progress=lambda time_ns: self.report(time_ns, "playing"),
+        )
+
+        def delivered() -> bool:
+            self.report(end_ns, "delivering")
+            return all(sensor.delivered() for sensor in sensors)
+
+        complete = settle(
+            sensors, limit_seconds=DELIVERY_LIMIT_SECONDS, until=delivered, should_stop=lambda: self.stopping
+        )
+        self.report(end_ns, "done", now=True)
+        while stay and not self.stopping:
+            settle(sensors, limit_seconds=0.2, until=lambda: self.stopping, should_stop=lambda: self.stopping)
+        for sensor in sensors:
+            sensor.stop()
+        return complete
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m firmware.host.fleet FOLDER BROKER SPEED|max KEYS-IN-HEX stay|leave``: a process of the demo."""
+    folder, broker, speed, keys, stay = sys.argv[1:] if arguments is None else arguments
+    try:
+        fleet = Fleet(Path(folder), broker, [bytes.fromhex(key) for key in keys.split(",") if key])
+        signal.signal(signal.SIGTERM, fleet.stop)
+        signal.signal(signal.SIGINT, fleet.stop)
+        complete = fleet.run(None if speed == "max" else float(speed), stay=stay == "stay")
+    except TocsinError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_status
+    return 0 if complete else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
