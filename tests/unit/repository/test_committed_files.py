@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[3]
 LARGEST_BYTES = 2_000_000
 
 # Written so that this file does not match itself.
-HOMES = re.compile(r"(?<![\w.~-])/(home|Users)/[a-z]\w+/|(?<![\w.~-])/root/\w|[A-Z]:\\Users\\")
+HOMES = re.compile(r"(?<![\w.~-])/(home|Users)/[a-z]\w+/|(?<![\w.~-])/r[o]ot/\w|[A-Z]:\\Users\\")
 ADDRESSES = re.compile(
     r"https?://\S+/simple\b|\bfiles\.python[h]osted\.org|\bregistry\.npm[j]s\.org|index-url[= ]+https?:"
 )
