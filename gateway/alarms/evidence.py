@@ -1,0 +1,146 @@
+"""Evidence against a device: scores that stay high, not scores that are high once.
+
+The evidence is a running mean of the logarithm of the fused score. Its limit comes from how high the evidence of the
+healthy readings climbed, out of block, and from the false-alarm budget:
+
+    rate of excursions above u, per reading:  r * exp(-(limit - u) / b)  =  budget * interval / one day
+
+with u the healthy 0.9 quantile (higher where there are many readings), r how often the healthy evidence rose above it
+per reading, and b the mean height of those excursions. Peaks over a threshold have exponential tails for a wide family
+of distributions (Pickands, 1975, Statistical inference using extreme order statistics).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+DEFAULT_FALSE_ALARMS_PER_DAY = 1.0 / 7.0
+#: Evidence gathers for this long, within these numbers of readings. Nobody answers an alarm faster than in ten
+#: seconds, so a quick device may look that long; a slow one must not wait for hours, but one odd reading, or two, are
+#: no alarm at any rate.
+PERSISTENCE_SECONDS = 10.0
+PERSISTENCE_READINGS = (5, 30)
+#: One reading counts as at most this much above the limit (natural logarithm of the score): an absurd value alone
+#: cannot carry the mean over it.
+SINGLE_READING_LIMIT = 1.0
+#: An alarm ends when the evidence stayed this far below its limit for `HOLD_SPANS` times the persistence.
+HYSTERESIS = 0.5
+HOLD_SPANS = 3
+#: After a gap of this many times the persistence what was gathered before counts no longer.
+FORGET_SPANS = 10
+#: Below this limit (half of the threshold of a single reading) a short healthy part would be trusted too far.
+LOWEST_LIMIT = math.log(0.5)
+#: Excursions of fewer readings than a tail needs are taken to be at least this high.
+LOWEST_EXCURSION = 0.1
+_LOWEST_SCORE = 1e-3
+_DAY_SECONDS = 86400.0
+
+
+class Evidence:
+    """Whether one device is in alarm, reading by reading. The result does not depend on how readings are grouped.
+
+    `limit` and `usual` are natural logarithms of a score: the limit of the alarm, and the healthy median, where the
+    evidence starts.
+
+    >>> times = np.arange(400) * 1_000_000_000
+    >>> evidence = Evidence.calibrate(times, np.exp(np.sin(np.arange(400.0)) * 0.1 - 1.0), 1.0)
+    >>> [evidence.step(int(time), 9.0) for time in times[:12] + 400_000_000_000].index(True)
+    8
+    """
+
+    def __init__(self, limit: float, usual: float, span_readings: int, interval_ns: int) -> None:
+        self.limit = limit
+        self.usual = usual
+        self.span_readings = span_readings
+        self.interval_ns = interval_ns
+        self.value = usual
+        self.alarm = False
+        self._below = 0
+        self._last_ns: int | None = None
+
+    @classmethod
+    def calibrate(
+        cls, times_ns: NDArray[np.int64], healthy_scores: NDArray[np.float64], false_alarms_per_day: float
+    ) -> "Evidence":
+        """Evidence with a limit from out-of-block scores (n,) of healthy readings, NaN = none."""
+        steps = np.diff(times_ns)
+        steps = steps[steps > 0]
+        interval_ns = int(np.median(steps)) if len(steps) else 1_000_000_000
+        low, high = PERSISTENCE_READINGS
+        span = int(min(max(math.ceil(PERSISTENCE_SECONDS * 1e9 / interval_ns), low), high))
+        path = _path(healthy_scores[np.isfinite(healthy_scores)], span)
+        settled = path[min(span, len(path) // 2) :]
+        if not len(settled):
+            return cls(0.0, math.log(0.5), span, interval_ns)
+        rate = false_alarms_per_day * interval_ns * 1e-9 / _DAY_SECONDS
+        evidence = cls(_limit(settled, span, rate), float(np.median(settled)), span, interval_ns)
+        evidence.value = float(path[-1])
+        evidence._last_ns = int(times_ns[-1])
+        return evidence
+
+    def step(self, time_ns: int, fused_score: float) -> bool:
+        """Take in one reading; True while the device is in alarm. A reading without a score (NaN) changes nothing."""
+        if math.isnan(fused_score):
+            return self.alarm
+        if self._last_ns is not None and not self.alarm:
+            gap_ns = time_ns - self._last_ns
+            if gap_ns < 0 or gap_ns > FORGET_SPANS * self.span_readings * self.interval_ns:
+                self.value = min(self.value, self.usual)
+        self._last_ns = time_ns
+        level = min(math.log(max(fused_score, _LOWEST_SCORE)), self.limit + SINGLE_READING_LIMIT)
+        self.value += (level - self.value) / self.span_readings
+        if not self.alarm:
+            self.alarm = self.value > self.limit
+            self._below = 0
+        else:
+            self._below = self._below + 1 if self.value < self.limit - HYSTERESIS else 0
+            self.alarm = self._below < HOLD_SPANS * self.span_readings
+        return self.alarm
+
+    def fields(self) -> dict[str, Any]:
+        """Everything that later readings depend on."""
+        return {
+            "limit": self.limit,
+            "usual": self.usual,
+            "span readings": self.span_readings,
+            "interval": self.interval_ns,
+            "evidence": self.value,
+            "in alarm": self.alarm,
+            "below": self._below,
+            "last time": self._last_ns,
+        }
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "Evidence":
+        """The evidence whose `fields` these are; KeyError when one is missing."""
+        restored = cls(fields["limit"], fields["usual"], fields["span readings"], fields["interval"])
+        restored.value = fields["evidence"]
+        restored.alarm = fields["in alarm"]
+        restored._below = fields["below"]
+        restored._last_ns = fields["last time"]
+        return restored
+
+
+def _path(scores: NDArray[np.float64], span: int) -> NDArray[np.float64]:
+    """The evidence after each of `scores`, bias-corrected at the beginning."""
+    path = np.empty(len(scores))
+    weight = value = 0.0
+    for index, score in enumerate(scores.tolist()):
+        weight += (1.0 - weight) / span
+        value += (math.log(max(score, _LOWEST_SCORE)) - value) / span
+        path[index] = value / weight
+    return path
+
+
+def _limit(path: NDArray[np.float64], span: int, rate_per_reading: float) -> float:
+    """The level that the healthy evidence would rise above at `rate_per_reading`."""
+    level = float(np.quantile(path, max(0.9, 1.0 - 100 * span / len(path))))
+    above = np.concatenate(([False], path > level, [False]))
+    begins = np.flatnonzero(above[1:] & ~above[:-1])
+    ends = np.flatnonzero(above[:-1] & ~above[1:])
+    peaks = [float(path[begin:end].max()) - level for begin, end in zip(begins, ends, strict=True)]
+    height = max(sum(peaks) / len(peaks) if peaks else 0.0, LOWEST_EXCURSION)
+    excursions_per_reading = max(len(peaks), 1) / len(path)
+    return max(level + height * max(0.0, math.log(excursions_per_reading / rate_per_reading)), LOWEST_LIMIT)

@@ -1,0 +1,35 @@
+"""What a detector found in a batch of readings."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """Scores of m readings of a device with k channels, and what they are made of.
+
+    ``scores`` and ``fused`` float64[m], 1.0 = threshold, NaN = none; ``alarm`` bool[m]: in alarm after this reading;
+    ``top_channel`` int64[m], the channel that adds most to the distance; ``deviations`` float64[m, d], each feature in
+    healthy deviations from its healthy mean (0 without a score); ``weights`` float64[m, k], what each channel adds.
+    """
+
+    scores: NDArray[np.float64]
+    fused: NDArray[np.float64]
+    alarm: NDArray[np.bool_]
+    top_channel: NDArray[np.int64]
+    deviations: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, readings: int, channels: int, features: int) -> "Judgement":
+        """A judgement of `readings` that have no score yet."""
+        return cls(
+            np.full(readings, np.nan),
+            np.full(readings, np.nan),
+            np.zeros(readings, np.bool_),
+            np.zeros(readings, np.int64),
+            np.zeros((readings, features)),
+            np.zeros((readings, channels)),
+        )

@@ -1,0 +1,72 @@
+"""State of a detector as bytes: CBOR with typed arrays (RFC 8746), the same on every machine, never a pickle.
+
+A pickle ties a stored model to one version of a library and runs whatever it holds; this is data only.
+
+>>> unpack(pack("mark", {"mean": np.array([1.0, np.nan]), "count": 3}), "mark")["count"]
+3
+"""
+
+import math
+from typing import Any
+
+import cbor2
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.errors import GatewayError
+
+FORMAT = 1
+#: Longer than any state of ours: 1024 channels of a slow device would be judged by 75 MB of covariance.
+STATE_LIMIT_BYTES = 256 << 20
+_FLOAT64 = 86  # RFC 8746: little-endian float64
+
+Value = NDArray[np.float64] | int | float | str | bytes | bool | list[str] | None
+
+
+def pack(what: str, fields: dict[str, Value]) -> bytes:
+    """Bytes of a state: names to float64 arrays of any shape, numbers, texts and other packed states."""
+    encoded: dict[str, Any] = {"format": FORMAT, "what": what}
+    for name, value in fields.items():
+        if isinstance(value, np.ndarray):
+            content = np.ascontiguousarray(value, dtype="<f8").tobytes()
+            encoded[name] = [list(value.shape), cbor2.CBORTag(_FLOAT64, content)]
+        else:
+            encoded[name] = value
+    return cbor2.dumps(encoded)
+
+
+def unpack(content: bytes, what: str) -> dict[str, Any]:
+    """The fields of a state that `pack` wrote for the same `what`.
+
+    Raises
+    ------
+    GatewayError
+        The bytes are no such state.
+    """
+    if len(content) > STATE_LIMIT_BYTES:
+        raise GatewayError(f"stored {what}: {len(content)} bytes, the limit is {STATE_LIMIT_BYTES}; commission anew")
+    try:
+        decoded = cbor2.loads(content)
+    except Exception as error:  # the decoder raises many kinds for damaged bytes; all mean the same here
+        raise _unreadable(what) from error
+    if not isinstance(decoded, dict) or decoded.pop("format", None) != FORMAT or decoded.pop("what", None) != what:
+        raise _unreadable(what)
+    return {name: _array(value, what) if _is_array(value) else value for name, value in decoded.items()}
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[1], cbor2.CBORTag)
+
+
+def _array(value: Any, what: str) -> NDArray[np.float64]:
+    shape, tagged = value
+    sizes_are_whole = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+    if tagged.tag != _FLOAT64 or type(tagged.value) is not bytes or not sizes_are_whole:
+        raise _unreadable(what)
+    if len(tagged.value) != 8 * math.prod(shape):
+        raise _unreadable(what)
+    return np.frombuffer(tagged.value, dtype="<f8").astype(np.float64).reshape(shape)
+
+
+def _unreadable(what: str) -> GatewayError:
+    return GatewayError(f"stored {what}: not a state that this version reads; commission the device anew")
