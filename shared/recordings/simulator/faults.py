@@ -1,7 +1,7 @@
 """What a fault adds to the acceleration, from its onset on; before it nothing is touched.
 
-Amplitudes are in g at rated speed and full severity. Severity begins at `FIRST_SEVERITY` and grows in a straight line
-to 1 at the end of the growth.
+Amplitudes are in g at rated speed and full severity. Severity begins at `FIRST_SEVERITY` and grows to 1,
+faster at first: as the `GROWTH_POWER` of the time since the onset.
 """
 
 from dataclasses import dataclass
@@ -26,16 +26,18 @@ BEARING_FAULTS = ("inner_race", "outer_race")
 #: Channels that `sensor_stuck` can hold; the acceleration axes are drawn, the temperature must be asked for.
 TEMPERATURE = "bearing_temperature"
 FIRST_SEVERITY = 0.15
+GROWTH_POWER = 0.75
 #: Impact of a race defect per pass, imbalance of the first harmonic, looseness of its series and of its rattle, in g.
 IMPACT_G = {"outer_race": 0.5, "inner_race": 0.7}
 IMBALANCE_G = 0.16
-LOOSENESS_G = 0.05
-RATTLE_G = 0.45
+LOOSENESS_G = 0.035
+RATTLE_G = 0.35
 #: Slip of the rolling elements: deviation of the time between two impacts, as a share of it.
 SLIP = 0.015
-#: A sensor comes off within this time and then sees this share of the vibration.
+#: A sensor comes off within this time; its cable still passes some of the tones and hardly any of the noise.
 DETACHING_S = 8.0
-DETACHED_GAIN = (0.06, 0.16)
+DETACHED_TONE_GAIN = (0.25, 0.6)
+DETACHED_NOISE_GAIN = (0.02, 0.06)
 _RING_SAMPLES = 96
 _SAMPLES = np.arange(BLOCK, dtype=np.float64)
 
@@ -89,7 +91,8 @@ class Fault:
         random = stream(seed, STREAM_FAULT)
         self.axis = AXES.index(channel) if channel in AXES else int(random.integers(3))
         self.phase = random.uniform(0, 2 * np.pi, (3, 12))
-        self.detached_gain = random.uniform(*DETACHED_GAIN, 3)
+        self.tone_gain = random.uniform(*DETACHED_TONE_GAIN, 3)
+        self.noise_gain = random.uniform(*DETACHED_NOISE_GAIN, 3)
         self.tilt_g = random.uniform(-0.4, 0.4, 3)
         self.held: int | None = None
         self.impacts = self._impacts(random)
@@ -97,18 +100,18 @@ class Fault:
     def severity(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """0 before the onset, then from `FIRST_SEVERITY` to 1."""
         grown = np.clip((time_s - self.onset_s) / self.growth_s, 0.0, 1.0)
-        return np.where(time_s < self.onset_s, 0.0, FIRST_SEVERITY + (1 - FIRST_SEVERITY) * grown)
+        return np.where(time_s < self.onset_s, 0.0, FIRST_SEVERITY + (1 - FIRST_SEVERITY) * grown**GROWTH_POWER)
 
     def touches(self, block: int) -> bool:
         """Whether a block reaches beyond the onset."""
         return self.fault != HEALTHY and (block + 1) * BLOCK > self.first_sample
 
-    def apply(self, block: int, signal: NDArray[np.float32]) -> None:
-        """Change one block of shape (3, BLOCK), in g."""
+    def apply(self, block: int, signal: NDArray[np.float32], tones: NDArray[np.float32]) -> None:
+        """Change one block of shape (3, BLOCK), in g; `tones` is the part of it that turns with the shaft."""
         time_s = block * BLOCK_S + _SAMPLES / SAMPLE_RATE_HZ
         since = max(0, self.first_sample - block * BLOCK)
         if self.fault == "sensor_detached":
-            self._detach(block, time_s, since, signal)
+            self._detach(block, time_s, since, signal, tones)
             return
         severity = self.severity(time_s)
         blocks = np.array([block])
@@ -139,12 +142,23 @@ class Fault:
                 total[axis] += strength * (power * np.exp(1j * self.phase[axis, place])).real
         return (total * force).astype(np.float32)
 
-    def _detach(self, block: int, time_s: NDArray[np.float64], since: int, signal: NDArray[np.float32]) -> None:
+    def _detach(
+        self,
+        block: int,
+        time_s: NDArray[np.float64],
+        since: int,
+        signal: NDArray[np.float32],
+        tones: NDArray[np.float32],
+    ) -> None:
         off = np.clip((time_s - self.onset_s) / DETACHING_S, 0.0, 1.0)[since:]
-        gain = 1 - off * (1 - self.detached_gain[:, None])
         static = self.machine.gravity_g[:, None]
         floor = stream(self.seed, STREAM_FAULT_NOISE, block).standard_normal((3, BLOCK))[:, since:]
-        moving = (signal[:, since:] - static) * gain + floor * self.machine.noise_floor_g * np.sqrt(off)
+        turning = tones[:, since:]
+        noise = signal[:, since:] - static - turning
+        moving = turning * (1 - off * (1 - self.tone_gain[:, None])) + noise * (
+            1 - off * (1 - self.noise_gain[:, None])
+        )
+        moving += floor * self.machine.noise_floor_g * np.sqrt(off)
         signal[:, since:] = moving + static + self.tilt_g[:, None] * off
 
     def _impacts(self, random: np.random.Generator) -> Impacts | None:

@@ -89,7 +89,7 @@ def draw_machine(seed: int) -> Machine:
         noise_density=np.ones(3),
         flow_density=np.ones(3),
         noise_floor_g=random.uniform(0.0022, 0.0035),
-        harmonic_g=random.uniform(0.6, 1.4, (3, 6)) * np.array([0.022, 0.012, 0.006, 0.004, 0.003, 0.002]),
+        harmonic_g=random.uniform(0.6, 1.4, (3, 6)) * np.array([0.013, 0.009, 0.006, 0.004, 0.003, 0.002]),
         harmonic_phase=random.uniform(0, 2 * np.pi, (3, 6)),
         vane_g=random.uniform(0.5, 1.5, (3, 2)) * np.array([0.022, 0.008]),
         vane_phase=random.uniform(0, 2 * np.pi, (3, 2)),

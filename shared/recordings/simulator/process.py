@@ -12,6 +12,7 @@ UNITS = ("degC", "A")
 #: What the two instruments resolve.
 RESOLUTION = (0.01, 0.001)
 #: Extra heat of a fully grown fault in degC; faults of the sensor make none.
+_CYCLE_S = 180
 _HEAT = {"inner_race": 5.0, "outer_race": 5.0, "imbalance": 1.0, "looseness": 1.5}
 
 
@@ -34,9 +35,10 @@ def process_values(
     speed, load = operation.at(time_s)
     relative = speed / machine.rated_speed_hz
     extra = _HEAT.get(fault.fault, 0.0) * fault.severity(time_s) * relative
-    target = ambient + 0.4 * np.sin(2 * np.pi * time_s / 2400.0 + phase) + rise * relative * (0.5 + 0.5 * load) + extra
+    usual = ambient + 0.15 * np.sin(2 * np.pi * time_s / 2400.0 + phase) + rise * relative * (0.5 + 0.5 * load)
+    target = usual + extra
     keep = float(np.exp(-1.0 / memory_s))
-    level = ambient + 0.5 * rise  # it ran before the recording began
+    level = float(usual[:_CYCLE_S].mean())  # it ran like this before the recording began
     temperature = np.empty(seconds)
     for second, aim in enumerate(target.tolist()):
         level = keep * level + (1 - keep) * aim

@@ -74,4 +74,5 @@ def _wander(random: np.random.Generator, count: int, seconds: float) -> NDArray[
     for step in steps:
         value = keep * value + step
         values.append(value)
-    return np.clip(values, -3.0, 3.0)
+    bounded: NDArray[np.float64] = np.clip(values, -3.0, 3.0)
+    return bounded

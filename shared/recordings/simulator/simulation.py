@@ -195,9 +195,11 @@ class _Made:
     def counts(self, blocks: NDArray[np.int64]) -> NDArray[np.int16]:
         """Counts of shape (blocks, BLOCK, 3)."""
         signal = self.healthy.acceleration(blocks)
-        for place, block in enumerate(blocks.tolist()):
-            if self.fault.touches(block):
-                self.fault.apply(block, signal[place])
+        touched = [place for place, block in enumerate(blocks.tolist()) if self.fault.touches(block)]
+        detached = self.fault.fault == "sensor_detached"
+        tones = self.healthy.tones(blocks) if touched and detached else np.zeros_like(signal)
+        for place in touched:
+            self.fault.apply(int(blocks[place]), signal[place], tones[place])
         counts = quantized(signal).transpose(0, 2, 1)
         if self._stuck_at is not None:
             axis = self.fault.axis

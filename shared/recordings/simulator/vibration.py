@@ -33,7 +33,7 @@ class HealthyVibration:
         self.seed = seed
         self.machine = machine
         self.operation = operation
-        frequency = np.arange(_NOISE // 2 + 1) * (SAMPLE_RATE_HZ / _NOISE)
+        frequency = np.arange(_NOISE // 2 + 1, dtype=np.float64) * (SAMPLE_RATE_HZ / _NOISE)
         self._structure = machine.response(frequency) ** 2 * machine.noise_density[:, None]
         self._flow = flow_shape(frequency) * machine.flow_density[:, None]
         self._floor = machine.noise_floor_g**2 / (SAMPLE_RATE_HZ / 2)
@@ -42,7 +42,7 @@ class HealthyVibration:
     def acceleration(self, blocks: NDArray[np.int64]) -> NDArray[np.float32]:
         """Acceleration in g of shape (blocks, 3, BLOCK), static part included."""
         signal = self._noise(blocks)
-        signal += self._tones(blocks)
+        signal += self.tones(blocks)
         signal += self.machine.gravity_g.astype(np.float32)[:, None]
         return signal
 
@@ -74,8 +74,8 @@ class HealthyVibration:
         signal[later, :, :_FADE] += noise[rows[later] - 1, :, BLOCK:] * _FADE_OUT
         return signal
 
-    def _tones(self, blocks: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Shaft and vane harmonics and twice the line frequency."""
+    def tones(self, blocks: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Shaft and vane harmonics and twice the line frequency, in g, shape (blocks, 3, BLOCK)."""
         wave = turned(self.operation.angle(blocks, _SAMPLES))
         basis = np.empty((len(blocks), 2 * len(self._orders) + 2, BLOCK), dtype=np.float32)
         power = wave
@@ -89,10 +89,9 @@ class HealthyVibration:
         line = turned(2 * LINE_HZ * (blocks[:, None] * BLOCK_S + _SAMPLES / SAMPLE_RATE_HZ))
         basis[:, -2] = line.real
         basis[:, -1] = line.imag
-        first = self._coefficients(blocks) @ basis
-        last = self._coefficients(blocks + 1) @ basis
-        along: NDArray[np.float32] = first + (last - first) * _ALONG
-        return along
+        first: NDArray[np.float32] = self._coefficients(blocks) @ basis
+        last: NDArray[np.float32] = self._coefficients(blocks + 1) @ basis
+        return first + (last - first) * _ALONG
 
     def _coefficients(self, edges: NDArray[np.int64]) -> NDArray[np.float32]:
         """Amplitudes of the basis at block edges, shape (edges, 3, waves)."""
