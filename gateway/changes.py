@@ -32,12 +32,17 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The last image that the cloud wanted on a device; `image` is None if the gateway refused it."""
+    """What the cloud wants on a device: SHA-256 of the last image that came and whether it was accepted.
+
+    `version` and `image` are those of the last accepted one (0 and None: none yet), `published` whether the devices'
+    broker has it.
+    """
 
     device: str
     digest: bytes
     version: int
     image: bytes | None
+    accepted: bool
     published: bool
 
 

@@ -14,7 +14,7 @@ Placement(verdict='take', skip=0, lost=0)
 >>> place(cursor, boot=0, sequence=32, readings=16, oldest=0).verdict
 'gap'
 >>> place(cursor, boot=0, sequence=32, readings=16, oldest=20)
-Placement(verdict='gap', skip=0, lost=0)
+Placement(verdict='gap', skip=0, lost=4)
 >>> place(cursor, boot=0, sequence=32, readings=16, oldest=32)
 Placement(verdict='take', skip=0, lost=16)
 """
@@ -48,7 +48,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What to do with a message: take it from reading `skip` on, after writing off `lost` readings before it."""
+    """What to do with a message: write off `lost` readings that the sensor no longer holds; take it from `skip` on."""
 
     verdict: Verdict
     skip: int = 0
@@ -64,13 +64,13 @@ def place(cursor: Cursor, boot: int, sequence: int, readings: int, oldest: int) 
     if boot < cursor.boot:
         return Placement("stale")
     expected = cursor.next_sequence if boot == cursor.boot else 0
+    lost = max(0, oldest - expected)
+    expected += lost
     if sequence + readings <= expected:
         return Placement("duplicate")
     if sequence <= expected:
-        return Placement("take", skip=expected - sequence)
-    if oldest >= sequence:
-        return Placement("take", lost=sequence - expected)
-    return Placement("gap")
+        return Placement("take", expected - sequence, lost)
+    return Placement("gap", lost=lost)
 
 
 def close(cursor: Cursor) -> Cursor:
@@ -84,14 +84,17 @@ def advance(cursor: Cursor, placement: Placement, boot: int, sequence: int, time
     On the first message taken from a newer boot the accounts start again; call `close` for those of the old one.
     """
     readings = len(times_ns)
-    if placement.verdict == "stale":
-        return replace(cursor, duplicates=cursor.duplicates + readings)
-    if placement.verdict == "duplicate":
+    if placement.verdict in ("stale", "duplicate"):
         return replace(cursor, duplicates=cursor.duplicates + readings)
     if placement.verdict == "gap":
-        # A newer boot announces itself by its first reading that can be taken, not by one that must be repeated.
-        announced = max(cursor.produced, sequence + readings) if boot == cursor.boot else cursor.produced
-        return replace(cursor, produced=announced)
+        if boot > cursor.boot:  # a newer boot begins with its first reading that can be taken
+            return cursor
+        return replace(
+            cursor,
+            next_sequence=cursor.next_sequence + placement.lost,
+            produced=max(cursor.produced, sequence + readings),
+            lost=cursor.lost + placement.lost,
+        )
     if boot > cursor.boot:
         cursor = Cursor(cursor.device, boot, newest_ns=cursor.newest_ns)
     newest, late = cursor.newest_ns, 0

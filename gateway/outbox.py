@@ -71,4 +71,4 @@ class Outbox:
         self.mark = self.sent = mark
 
     def _patience(self) -> float:
-        return min(self._repeat_seconds * 2.0 ** max(0, self._silences - 1), LONGEST_PAUSE_SECONDS)
+        return min(self._repeat_seconds * 2.0 ** min(max(0, self._silences - 1), 30), LONGEST_PAUSE_SECONDS)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY
 from shared.errors import UsageError
 from shared.identity import check_id
 
@@ -69,7 +70,7 @@ class GatewaySettings(BaseSettings):
     uplink_url: Annotated[str, AfterValidator(lambda url: _broker_url(url) if url else url)] = ""
     healthy_readings: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     healthy_readings_of: dict[str, Annotated[int, Field(ge=0, le=1_000_000)]] = {}
-    false_alarms_per_day: Annotated[float, Field(gt=0.0, le=1000.0)] = 1.0 / 7.0
+    false_alarms_per_day: Annotated[float, Field(gt=0.0, le=1000.0)] = DEFAULT_FALSE_ALARMS_PER_DAY
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     #: Ed25519 public key of releases, hexadecimal, or a file that holds it; empty: no release is accepted.
     release_public_key: Annotated[str, AfterValidator(_public_key)] = ""

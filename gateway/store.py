@@ -44,7 +44,8 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_key ON outbox (key) WHERE key IS NOT NULL;
 CREATE TABLE release (
-    device TEXT PRIMARY KEY, digest BLOB NOT NULL, version INTEGER NOT NULL, image BLOB, published INTEGER NOT NULL
+    device TEXT PRIMARY KEY, digest BLOB NOT NULL, version INTEGER NOT NULL, image BLOB,
+    accepted INTEGER NOT NULL, published INTEGER NOT NULL
 );
 """
 
@@ -150,8 +151,8 @@ class Store:
 
     def releases(self) -> dict[str, Release]:
         """The last release of every device."""
-        rows = self._connection.execute("SELECT device, digest, version, image, published FROM release")
-        return {row[0]: Release(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows}
+        rows = self._connection.execute("SELECT device, digest, version, image, accepted, published FROM release")
+        return {row[0]: Release(*row[:4], bool(row[4]), bool(row[5])) for row in rows}
 
     def oldest_upload(self) -> int:
         """Sequence of the first upload that is still held; the next one's if none is."""
@@ -181,8 +182,11 @@ class Store:
             self._connection.executemany("INSERT INTO journal (device, data) VALUES (?, ?)", changes.journal)
             self._connection.executemany("INSERT OR REPLACE INTO asset VALUES (?, ?)", changes.assets.items())
             self._connection.executemany(
-                "INSERT OR REPLACE INTO release VALUES (?, ?, ?, ?, ?)",
-                [(r.device, r.digest, r.version, r.image, int(r.published)) for r in changes.releases.values()],
+                "INSERT OR REPLACE INTO release VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (r.device, r.digest, r.version, r.image, int(r.accepted), int(r.published))
+                    for r in changes.releases.values()
+                ],
             )
             next_upload, size = self._append(changes.uploads, self.next_upload, self.outbox_bytes)
             dropped = 0

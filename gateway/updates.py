@@ -30,9 +30,14 @@ class Decision:
         return not self.reason
 
 
+def digest_of(image: bytes) -> bytes:
+    """SHA-256, by which an image is known again."""
+    return hashlib.sha256(image).digest()
+
+
 def judge(image: bytes, public_key: bytes, profile: DeviceProfile, version_floor: int) -> Decision:
     """Check an image for the device with `profile`, which runs or was already sent `version_floor`."""
-    digest = hashlib.sha256(image).digest()
+    digest = digest_of(image)
     try:
         content = model_image.read(image)
     except (ImageError, struct.error) as error:
