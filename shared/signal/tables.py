@@ -1,4 +1,7 @@
-"""A quarter of a sine in Q15: ``min(32767, round(32768 * sin(pi / 2 * i / QUARTER)))``. Written by firmware/codegen."""
+"""Written by firmware/codegen from sha256:7d95e6a5842d: a quarter of a sine in Q15.
+
+``min(32767, round(32768 * sin(pi / 2 * i / QUARTER)))`` for i = 0..QUARTER.
+"""
 
 QUARTER = 1024
 # fmt: off

@@ -1,0 +1,115 @@
+/* A whole sensor, with no clock, no radio and no file: samples go in, readings and finished messages come out.
+ *
+ *   tocsin_image_read -> tocsin_needs_of -> (memory of that size) -> tocsin_device_start
+ *   tocsin_device_push for every sample -> ... -> tocsin_device_close_message
+ *
+ * What firmware/micropython/device.py sends for the same samples is the same, byte for byte. Nothing is allocated; the
+ * memory is the caller's, in four pools so that each is used as its own type.
+ */
+
+#ifndef TOCSIN_DEVICE_H
+#define TOCSIN_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tocsin_image.h"
+#include "tocsin_message.h"
+#include "tocsin_score.h"
+#include "tocsin_slow.h"
+#include "tocsin_status.h"
+
+/* How many elements of each pool an image needs. */
+struct tocsin_needs {
+    size_t int64s;
+    size_t int32s;
+    size_t int16s;
+    size_t bytes;
+};
+
+/* What the largest image needs: a port that runs any image reserves this much. */
+#define TOCSIN_NEEDS_INT64S_MAX (TOCSIN_MESSAGE_READINGS + TOCSIN_CHANNELS_MAX)
+#define TOCSIN_NEEDS_INT32S_MAX                                                                                        \
+    (TOCSIN_MESSAGE_READINGS + 2 * TOCSIN_CHANNELS_MAX + TOCSIN_FAST_WINDOW_MAX +                                      \
+     TOCSIN_MESSAGE_READINGS * TOCSIN_CHANNELS_MAX)
+#define TOCSIN_NEEDS_INT16S_MAX                                                                                        \
+    (TOCSIN_MESSAGE_READINGS + TOCSIN_CHANNELS_MAX + TOCSIN_FEATURES_MAX +                                             \
+     TOCSIN_CHANNELS_MAX * TOCSIN_FAST_WINDOW_MAX + TOCSIN_MESSAGE_READINGS * TOCSIN_FEATURES_MAX)
+#define TOCSIN_NEEDS_BYTES_MAX                                                                                         \
+    (2 * TOCSIN_IMAGE_WIDTH_MAX + TOCSIN_MESSAGE_OVERHEAD_BYTES +                                                      \
+     TOCSIN_MESSAGE_READINGS * (14 + 2 * TOCSIN_FEATURES_MAX))
+
+/* The caller's memory; `has` says how much of each there is. */
+struct tocsin_memory {
+    int64_t *int64s;
+    int32_t *int32s;
+    int16_t *int16s;
+    uint8_t *bytes;
+    struct tocsin_needs has;
+};
+
+/* Where finished messages go. The bytes are only valid during the call. Anything but TOCSIN_OK ends the push with that
+ * status, and the message is lost: the next one's sequence tells how many readings it held. */
+struct tocsin_sink {
+    enum tocsin_status (*send)(void *context, const uint8_t *message, size_t length);
+    void *context;
+};
+
+/* What one push computed. */
+struct tocsin_reading {
+    bool is_new;              /* false: the sample closed no window, and the rest means nothing */
+    int64_t time_ns;
+    const int16_t *features;  /* scaled, image->features of them; NULL while the window is not full or without a model */
+    struct tocsin_score score;
+};
+
+struct tocsin_device {
+    struct tocsin_image image; /* a copy; what it points to stays the caller's */
+    struct tocsin_sink sink;
+    char id[TOCSIN_DEVICE_ID_MAX + 1];
+    uint64_t boot;
+    uint64_t sequence; /* of the next reading */
+    uint64_t stretch;
+    uint64_t clipped;  /* values that did not fit int16, since boot */
+    bool has_previous;
+    int64_t previous_ns;
+    struct tocsin_slow slow;
+    int16_t *held;     /* channels: the last scaled value of each */
+    int16_t *ring;     /* fast: channels x window */
+    int32_t *re;       /* fast: window / 2 each */
+    int32_t *im;
+    uint32_t position; /* fast: where the next sample goes */
+    uint32_t until;    /* fast: samples until the next window closes */
+    int16_t *features;
+    struct tocsin_activations activations;
+    struct tocsin_message message;
+    uint8_t *encoded;
+};
+
+/* How much memory a device with this image needs. */
+struct tocsin_needs tocsin_needs_of(const struct tocsin_image *image);
+
+/* Begin a boot: readings count from 0, the first stretch is 0. Checks the golden vector. */
+TOCSIN_MUST_USE enum tocsin_status tocsin_device_start(struct tocsin_device *device, const char *id, uint64_t boot,
+                                                       const struct tocsin_image *image,
+                                                       const struct tocsin_memory *memory,
+                                                       const struct tocsin_sink *sink);
+
+/* Run another image from the next reading on: the open message is closed, windows fill anew, boot, sequence and stretch
+ * go on. The image must be of the same kind and for the same channels, else the old one runs on as if nothing had
+ * happened; it must have passed tocsin_golden_check, in buffers of its own. `memory` may be the memory in use. */
+TOCSIN_MUST_USE enum tocsin_status tocsin_device_install(struct tocsin_device *device, const struct tocsin_image *image,
+                                                         const struct tocsin_memory *memory);
+
+/* What follows is not a continuation: another clip. */
+TOCSIN_MUST_USE enum tocsin_status tocsin_device_end_stretch(struct tocsin_device *device);
+
+/* The next sample: image->channels counts, TOCSIN_MISSING where there is none. */
+TOCSIN_MUST_USE enum tocsin_status tocsin_device_push(struct tocsin_device *device, int64_t time_ns,
+                                                      const int32_t *counts, struct tocsin_reading *reading);
+
+/* Send the readings collected so far, if any. */
+TOCSIN_MUST_USE enum tocsin_status tocsin_device_close_message(struct tocsin_device *device);
+
+#endif

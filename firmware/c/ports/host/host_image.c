@@ -1,0 +1,36 @@
+#include "host_image.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tocsin_score.h"
+
+static int16_t golden_features[TOCSIN_FEATURES_MAX];
+static int8_t golden_first[TOCSIN_IMAGE_WIDTH_MAX];
+static int8_t golden_second[TOCSIN_IMAGE_WIDTH_MAX];
+
+bool host_image_load(const char *path, struct host_image *loaded)
+{
+    const struct tocsin_activations activations = {golden_first, golden_second};
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        fprintf(stderr, "tocsin-device: model image %s cannot be opened: %s.\n", path, strerror(errno));
+        return false;
+    }
+    size_t length = fread(loaded->bytes, 1, sizeof loaded->bytes, file);
+    bool failed = ferror(file) != 0;
+    fclose(file);
+    if (failed) {
+        fprintf(stderr, "tocsin-device: model image %s cannot be read; give a file, not a folder.\n", path);
+        return false;
+    }
+    enum tocsin_status status = tocsin_image_read(loaded->bytes, length, &loaded->image);
+    if (status == TOCSIN_OK) {
+        status = tocsin_golden_check(&loaded->image, golden_features, &activations);
+    }
+    if (status != TOCSIN_OK) {
+        fprintf(stderr, "tocsin-device: %s: %s; export the model again.\n", path, tocsin_status_text(status));
+    }
+    return status == TOCSIN_OK;
+}
