@@ -22,7 +22,15 @@ class StoreBroken(CloudError):  # noqa: N818  (named for what it says)
     """The store contradicts itself and nothing more is written."""
 
 
-class UnknownDevice(CloudError):  # noqa: N818  (named for what it says)
+class NotFound(CloudError):  # noqa: N818  (named for what it says)
+    """What was asked for is not here."""
+
+
+class Conflict(CloudError):  # noqa: N818  (named for what it says)
+    """Something under way stands against it."""
+
+
+class UnknownDevice(NotFound):
     """No birth and no reading of that device ever arrived."""
 
     def __init__(self, device: str) -> None:

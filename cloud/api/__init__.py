@@ -1,0 +1,1 @@
+"""The HTTP interface: one file per resource, answers as typed models, errors as one sentence."""

@@ -1,0 +1,33 @@
+"""``/api/models``: every version of every device's model and how far it came."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from cloud.api.access import Tier
+
+router = APIRouter(tags=["models"])
+ModelState = Literal["candidate", "refused", "released", "running", "replaced"]
+
+
+class Model(BaseModel):
+    """A version of a device's model; `digest` is the SHA-256 of its image, null if the image is not here."""
+
+    device: str
+    version: int
+    state: ModelState
+    reason: str
+    metrics: dict[str, Any]
+    digest: str | None
+    created_ns: int
+    released_ns: int | None
+    running_ns: int | None
+
+
+@router.get("/models")
+def get_models(tier: Tier, device: str | None = None) -> list[Model]:
+    """Versions by device, the newest first; of one device or of all."""
+    if device is not None:
+        tier.facts.device(device)
+    return [Model.model_validate(row, from_attributes=True) for row in tier.registry.versions(device)]

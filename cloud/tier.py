@@ -1,0 +1,82 @@
+"""The parts of a running cloud, put together: stores, ingest, registry, trainings."""
+
+import fcntl
+import shutil
+from pathlib import Path
+from typing import IO
+
+from cloud.errors import CloudError
+from cloud.ingest.ingest import Ingest
+from cloud.jobs.trainings import Trainings
+from cloud.registry.keys import ensure_signing_key
+from cloud.registry.models import ModelRegistry
+from cloud.settings import CloudSettings
+from cloud.storage.embedded import EmbeddedStore
+from cloud.storage.facts import FactStore
+from cloud.storage.port import ReadingStore
+from cloud.storage.relational import Relations
+from cloud.updates.releases import ReleasePublisher
+
+
+class CloudTier:
+    """A cloud on its data folder, which is its alone while it is open.
+
+    Raises
+    ------
+    CloudError
+        The folder is another cloud's, or cannot be used.
+    """
+
+    def __init__(self, settings: CloudSettings) -> None:
+        self.settings = settings
+        folder = settings.data_folder
+        self._lock = _lock(folder)
+        try:
+            ensure_signing_key(folder)
+            self.store: ReadingStore = EmbeddedStore(
+                folder,
+                threads=settings.store_threads,
+                memory_megabytes=settings.store_memory_megabytes,
+                hot_readings=settings.hot_readings,
+            )
+            self.relations = Relations(folder)
+        except BaseException:
+            self._lock.close()
+            raise
+        self.facts = FactStore(self.relations)
+        self.registry = ModelRegistry(self.relations, folder / "models")
+        self.releases = ReleasePublisher(self.registry, self.facts)
+        self.ingest = Ingest(settings, self.store, self.facts, self.releases, self.registry.observe)
+        self.trainings = Trainings(settings, self.relations, self.store, self.facts, self.registry, self.releases)
+
+    def start(self) -> None:
+        """Take uploads and orders."""
+        self.trainings.start()
+        self.ingest.start()
+
+    def free_bytes(self) -> int:
+        """Room that is left for the data folder."""
+        return shutil.disk_usage(self.settings.data_folder).free
+
+    def close(self) -> None:
+        """Commit what came, end what runs, close the files."""
+        self.trainings.stop()
+        self.ingest.stop()
+        self.store.close()
+        self.relations.close()
+        self._lock.close()
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Hold the folder for this process; the operating system lets go of it however the process ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise CloudError(f"The data folder {folder} cannot be used ({error.strerror}): choose another.") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise CloudError(f"The data folder {folder} is in use by another cloud: stop it or choose another.") from error
+    return lock
