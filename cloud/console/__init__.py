@@ -1,0 +1,1 @@
+"""The operator console: one page in the application of the API."""
