@@ -102,7 +102,8 @@ def _column(
         cells = [str(cell) for cell in (np.char.decode(values, "latin-1") if kind == "S" else values)]
         form = calendar_format(cells[: len(examples)])
         floats, refused = read_cells(cells, decimal_comma=False)
-        column = Column(name, "", floats, np.array(refused, np.int64), texts=cells if label else None)
+        floats, infinite = without_infinity(floats)
+        column = Column(name, "", floats, np.array(refused, np.int64), infinite, texts=cells if label else None)
         if form is not None:
             column.stamps, column.stamp_format = form.read(cells), form
         return column

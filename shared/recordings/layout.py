@@ -123,7 +123,8 @@ def _separator(lines: Sequence[str]) -> tuple[str | None, bool]:
         named_once = len(rows[0]) == 1 and len(rows) > 1 and _kind(rows[0][0], False) == "text"
         if separator == "," and width == 2 and named_once:
             continue  # one name above two cells: a column of decimal commas
-        share, comma = _readable([row for row in rows if len(row) == width])
+        # The first line may be a header; it must not speak against the separator that cuts it like the others.
+        share, comma = _readable([row for row in rows[1:] or rows if len(row) == width])
         share *= widths[width] / len(rows[1:] or rows)
         if share > best[0] + 1e-9:
             best = (share, separator, comma)
@@ -134,7 +135,7 @@ def _separator(lines: Sequence[str]) -> tuple[str | None, bool]:
 
 def _readable(rows: Sequence[Sequence[str]]) -> tuple[float, bool]:
     """Share of the cells that are numbers, dates or missing, and whether a decimal comma reads more of them."""
-    dates = [calendar_format([row[column] for row in rows[1:51]]) is not None for column in range(len(rows[0]))]
+    dates = [calendar_format([row[column] for row in rows[:50]]) is not None for column in range(len(rows[0]))]
     shares = {}
     for comma in (False, True):
         good = sum(date or _kind(cell, comma) != "text" for row in rows for date, cell in zip(dates, row, strict=True))

@@ -70,13 +70,15 @@ def _column(
         return column
     if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_decimal(kind)):
         return None
-    exact = cells.to_numpy(zero_copy_only=False) if types.is_integer(kind) and not cells.null_count else None
     floats = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     finite, infinite = without_infinity(np.array(floats, dtype=np.float64))
     column = Column(name, "", finite, infinite=infinite)
     examples = floats[:example_rows]
     if name == time_column or (time_column is None and looks_like_time(name, examples, position)):
         form = number_format(examples, name)
-        column.stamps = form.read_numbers(floats if exact is None else exact)
+        column.stamps = form.read_numbers(floats)
+        if types.is_integer(kind):  # exact, where a float64 would round nanoseconds
+            column.stamps = form.read_numbers(cells.fill_null(0).to_numpy(zero_copy_only=False))
+            column.stamps[~cells.is_valid().to_numpy(zero_copy_only=False)] = NO_STAMP
         column.stamp_format = form
     return column

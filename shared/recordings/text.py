@@ -16,8 +16,6 @@ from shared.recordings.timing import looks_like_time
 
 #: Rows of the healthy part that decide on layout and types; beyond that nothing new is learned about a format.
 _EXAMPLE_ROWS = 2_000
-#: Lines that may stand above the first row.
-_PREAMBLE_LINES = 50
 _CHUNK_ROWS = 32_768
 _LONGEST_LINE = 4_000_000
 
@@ -34,9 +32,8 @@ def read_text(
         raise UsageError(f"{paths[0]} is empty; give a recording with at least one row of numbers")
     layout = infer_layout(sample)
     notes = [f"Text table, {layout.describe()}."]
-    examples = list(
-        islice(_rows(paths, layout, encoding, transpose), _EXAMPLE_ROWS if healthy_rows is None else example_lines)
-    )
+    example_rows = _EXAMPLE_ROWS if healthy_rows is None else min(_EXAMPLE_ROWS, healthy_rows)
+    examples = list(islice(_rows(paths, layout, encoding, transpose), example_rows))
     if not examples:
         raise UsageError(f"{paths[0]} has a header and no rows; give a recording with at least one row of numbers")
     plan = _Plan(layout, [row for _, row in examples], set(ignore), time_column)
@@ -195,7 +192,7 @@ def _turned(path: Path, encoding: str) -> Iterator[str]:
 
 def _encoding(path: Path, healthy_rows: int | None) -> str:
     """UTF-8, UTF-16 or Latin-1, whichever the first lines are; binary data are refused."""
-    limit = min(_EXAMPLE_ROWS, healthy_rows or _EXAMPLE_ROWS) + 1
+    limit = min(_EXAMPLE_ROWS, healthy_rows or _EXAMPLE_ROWS)
     try:
         with path.open("rb") as file:
             start = file.read(4)

@@ -59,9 +59,10 @@ def draw_operation(seed: int, machine: Machine, blocks: int) -> Operation:
         go(random.uniform(*_STOP_S), 0.0, 0.0)
     edges = np.arange(blocks + 1) * BLOCK_S
     times, speeds, loads = (np.array(values) for values in zip(*knots, strict=True))
-    wander = stream(seed, STREAM_SCHEDULE, 1)
-    speed_hz = np.interp(edges, times, speeds) * (1 + 0.0015 * _wander(wander, blocks + 1, 4.0))
-    load = np.clip(np.interp(edges, times, loads) * (1 + 0.03 * _wander(wander, blocks + 1, 6.0)), 0.0, 1.2)
+    speed_wander = _wander(stream(seed, STREAM_SCHEDULE, 1), blocks + 1, 4.0)
+    load_wander = _wander(stream(seed, STREAM_SCHEDULE, 2), blocks + 1, 6.0)
+    speed_hz = np.interp(edges, times, speeds) * (1 + 0.0015 * speed_wander)
+    load = np.clip(np.interp(edges, times, loads) * (1 + 0.03 * load_wander), 0.0, 1.2)
     turns = np.concatenate([[0.0], np.cumsum((speed_hz[1:] + speed_hz[:-1]) / 2 * BLOCK_S)])
     return Operation(speed_hz, load, turns)
 
