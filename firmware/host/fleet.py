@@ -69,6 +69,8 @@ class Fleet:
         self.players = [read_device(folder, public_keys, broker_url) for folder in folders]
         self.stopping = False
         self._reported = 0.0
+        #: Whether `report` keeps silent.
+        self.quiet = False
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """End as soon as possible."""
@@ -77,7 +79,7 @@ class Fleet:
     def report(self, time_ns: int, state: str, *, now: bool = False) -> None:
         """Say where the replay stands, at most every quarter of a second unless `now`."""
         moment = time.monotonic()
-        if not now and moment - self._reported < REPORT_SECONDS:
+        if self.quiet or (not now and moment - self._reported < REPORT_SECONDS):
             return
         self._reported = moment
         sensors = [sensor for sensor, _ in self.players]

@@ -1,0 +1,25 @@
+"""What the person who types `tocsin demo` chose."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """Frozen; `recording` None plays the simulator. `speed` is a number, `max` or `auto`."""
+
+    recording: str | None
+    healthy_rows: int | None
+    truth: str | None
+    ignore: tuple[str, ...]
+    channels: tuple[str, ...] | None
+    time_column: str | None
+    sample_rate_hz: float | None
+    transpose: bool
+    fault: str
+    seed: int
+    speed: str
+    folder: Path
+    port: int
+    #: Readings that the cloud should hold beyond the healthy part before it trains, as a share of the healthy ones.
+    train_after: float = 0.1

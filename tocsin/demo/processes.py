@@ -1,0 +1,85 @@
+"""The demo's child processes: started with a log each, watched, and ended with it, whatever happens.
+
+Children get a session of their own, so that Ctrl-C reaches the demo alone, which then ends them in order.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from shared.errors import TocsinError
+
+STOP_SECONDS = 20.0
+
+
+class Child:
+    """One process: `python -m <module> <arguments>` with `environment` added to ours."""
+
+    def __init__(self, name: str, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._arguments = arguments
+        self._environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
+        self._stopping = False
+        self.restarts = -1
+        self.process: subprocess.Popen[bytes]
+        self._start()
+
+    def _start(self) -> None:
+        self.restarts += 1
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
+            )
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process.poll() is None
+
+    def watch(self, limit: int = 5) -> None:
+        """Start it again if it was killed; raise TocsinError if it ended with an error of its own, or keeps dying."""
+        status = self.process.poll()
+        if status is None or self._stopping:
+            return
+        if status >= 0 or self.restarts >= limit:
+            raise TocsinError(f"the {self.name} ended with status {status}: {self.last_words()} (log: {self.log})")
+        self._start()
+
+    def last_words(self) -> str:
+        """The last line of its log."""
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        return lines[-1] if lines else "it said nothing"
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM."""
+        self._stopping = True
+        if self.alive():
+            self.process.terminate()
+
+    def wait(self, seconds: float = STOP_SECONDS) -> int:
+        """Wait for its end, by force once the time is over; returns its status."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            return self.process.wait()
+
+
+def wait_for_line(child: Child, marker: str, limit_seconds: float) -> None:
+    """Wait until the child's log holds `marker`; TocsinError if it ends or takes too long."""
+    deadline = time.monotonic() + limit_seconds
+    while marker not in child.log.read_text(errors="replace"):
+        if not child.alive():
+            raise TocsinError(f"the {child.name} did not start: {child.last_words()} (log: {child.log})")
+        if time.monotonic() > deadline:
+            raise TocsinError(f"the {child.name} did not start within {limit_seconds:.0f} s (log: {child.log})")
+        time.sleep(0.05)

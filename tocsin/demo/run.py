@@ -1,0 +1,366 @@
+"""The demo from start to end: prepare, start every tier, watch, retrain, sum up, and end all that was started."""
+
+import fcntl
+import json
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from rich.console import Console
+from rich.live import Live
+
+from cloud.api.access import token_path
+from cloud.registry.keys import ensure_signing_key
+from shared.broker import Broker, free_port
+from shared.errors import TocsinError, UsageError
+from tocsin.demo.api import Api
+from tocsin.demo.attack import send_bad_images
+from tocsin.demo.options import DemoOptions
+from tocsin.demo.prepare import Plan, prepare
+from tocsin.demo.processes import Child
+from tocsin.demo.report import write_report
+from tocsin.demo.summary import Summary, count, weigh_alarms
+from tocsin.demo.table import Picture, final_table, live_table
+from tocsin.replay import parse_speed
+from tocsin.terminal import bars
+
+GATEWAY = "gateway-1"
+MARKER = ".tocsin-demo"
+#: A recording is played so that it takes about this long.
+AUTO_SECONDS = 45.0
+START_LIMIT_SECONDS = 60.0
+PLAY_LIMIT_SECONDS = 3600.0
+#: How long the new model and the last readings may take once the recording has ended.
+SETTLE_LIMIT_SECONDS = 120.0
+POLL_SECONDS = 0.25
+
+
+class InterruptedRunError(Exception):
+    """Ctrl-C or SIGTERM."""
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Run it; returns the exit status. `TocsinError` for what could not even start."""
+    parse_speed("1" if options.speed == "auto" else options.speed)
+    console = Console()
+    with _data_folder(options.folder), ExitStack() as stack:
+        _interruptible()
+        demo = Demo(options, console, stack)
+        try:
+            return demo.run()
+        except (InterruptedRunError, KeyboardInterrupt):
+            console.print("stopping")
+            return 130
+
+
+def _interruptible() -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise InterruptedRunError
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+
+
+@contextmanager
+def _data_folder(folder: Path) -> Iterator[None]:
+    """The demo's folder, emptied and ours alone; UsageError when another demo has it or it is something else."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder.parent / f".{folder.name}.lock").open("w")
+    except OSError as error:
+        raise UsageError(
+            f"the data folder {folder} cannot be used ({error.strerror}); choose another with --data"
+        ) from error
+    with lock:
+        _lock(lock, folder)
+        content = list(folder.iterdir())
+        if content and not (folder / MARKER).exists():
+            raise UsageError(f"the data folder {folder} holds other files; choose an empty one with --data")
+        for path in content:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (folder / MARKER).touch()
+        yield
+
+
+def _lock(lock: IO[str], folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise UsageError(
+            f"another demo runs on the data folder {folder}; stop it, or choose another folder with --data"
+        ) from error
+
+
+class Demo:
+    """One run. Everything started goes onto `stack`, which ends it in reverse order."""
+
+    def __init__(self, options: DemoOptions, console: Console, stack: ExitStack) -> None:
+        self.options = options
+        self.console = console
+        self.stack = stack
+        self.summary = Summary()
+        self.folder = options.folder
+        self.children: dict[str, Child] = {}
+        self.progress: dict[str, Any] = {"state": "starting", "produced": {}, "stored": {}, "bytes": {}, "time_ns": 0}
+        self.jobs: list[str] = []
+        self.attacked = False
+        self._played_lines = 0
+        self._first_alarm_seen = False
+        self._started = time.monotonic()
+
+    def run(self) -> int:
+        """All of it."""
+        plan = self._prepare()
+        self._start(plan)
+        picture = self._watch(plan)
+        self._sum_up(plan, picture)
+        status = 1 if self.summary.failures else 0
+        if self.console.is_terminal:
+            self.console.print(f"\nThe console stays at [bold]{self.url}[/bold] until you press Ctrl-C.")
+            try:
+                while True:
+                    for child in self.children.values():
+                        child.watch()
+                    time.sleep(0.5)
+            except (InterruptedRunError, KeyboardInterrupt):
+                self.console.print("stopping")
+        return status
+
+    def _say(self, sentence: str) -> None:
+        self.console.print(sentence, highlight=False, markup=False)
+
+    def _prepare(self) -> Plan:
+        if self.console.is_terminal:
+            with bars(self.console) as progress:
+                task = progress.add_task("preparing", total=1)
+
+                def step(stage: str, done: int, total: int) -> None:
+                    progress.update(task, description=f"training {stage}", completed=done, total=total)
+
+                plan = prepare(self.options, self._say, step)
+        else:
+            plan = prepare(
+                self.options, self._say, lambda stage, done, total: self._say(f"trained {done} of {total} {stage}")
+            )
+        for note in plan.notes:
+            self._say(note)
+        self.summary.raw_bytes = plan.raw_bytes
+        self._mark("prepared")
+        return plan
+
+    def _mark(self, what: str) -> None:
+        self.summary.seconds[what] = round(time.monotonic() - self._started, 1)
+
+    def _child(self, name: str, arguments: list[str], environment: dict[str, str]) -> Child:
+        child = Child(name, arguments, environment, self.folder / f"{name}.log")
+        self.children[name] = child
+        self.stack.callback(child.wait)
+        self.stack.callback(child.ask_to_stop)
+        (self.folder / f"{name}.pid").write_text(f"{child.process.pid}\n")
+        return child
+
+    def _start(self, plan: Plan) -> None:
+        public_key = ensure_signing_key(self.folder / "cloud")
+        broker = self.stack.enter_context(Broker(self.folder / "broker", on_event=self._say))
+        self.broker_url = broker.url
+        (self.folder / "broker.pid").write_text(f"{broker.pid}\n")
+        port = self.options.port or free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._child(
+            "cloud",
+            ["tocsin", "cloud", "run"],
+            {
+                "TOCSIN_CLOUD_DATA_FOLDER": str(self.folder / "cloud"),
+                "TOCSIN_CLOUD_BROKER": broker.url,
+                "TOCSIN_CLOUD_PORT": str(port),
+            },
+        )
+        healthy = {device: provisioned.healthy_readings for device, provisioned in plan.devices.items()}
+        self._child(
+            "gateway",
+            ["tocsin", "gateway", "run"],
+            {
+                "TOCSIN_GATEWAY_ID": GATEWAY,
+                "TOCSIN_GATEWAY_DATA_FOLDER": str(self.folder / "gateway"),
+                "TOCSIN_GATEWAY_BROKER_URL": broker.url,
+                "TOCSIN_GATEWAY_HEALTHY_READINGS_OF": json.dumps(healthy),
+                "TOCSIN_GATEWAY_RELEASE_PUBLIC_KEY": public_key.hex(),
+                "TOCSIN_GATEWAY_COUNTERS_SECONDS": "1",
+            },
+        )
+        self.api = Api(self.url)
+        self._wait_for_cloud()
+        self.api = Api(self.url, self._token())
+        self._say(f"console: {self.url}")
+        speed = self.options.speed
+        if speed == "auto":
+            speed = str(max((plan.end_ns - plan.start_ns) / 1e9 / AUTO_SECONDS, 1e-3))
+        self._child(
+            "sensors", ["firmware.host.fleet", str(plan.fleet), broker.url, speed, public_key.hex(), "stay"], {}
+        )
+        self._mark("started")
+
+    def _wait_for_cloud(self) -> None:
+        deadline = time.monotonic() + START_LIMIT_SECONDS
+        while self.api.get_or_none("/api/health") is None:
+            child = self.children["cloud"]
+            if not child.alive():
+                raise TocsinError(f"the cloud did not start: {child.last_words()} (log: {child.log})")
+            if time.monotonic() > deadline:
+                raise TocsinError(f"the cloud did not answer within {START_LIMIT_SECONDS:.0f} s (log: {child.log})")
+            time.sleep(0.1)
+
+    def _token(self) -> str:
+        return token_path(self.folder / "cloud").read_text(encoding="ascii").strip()
+
+    def _read_progress(self) -> None:
+        lines = self.children["sensors"].log.read_bytes().split(b"\n")[:-1]
+        for line in lines[self._played_lines :]:
+            try:
+                self.progress = json.loads(line)
+            except ValueError:
+                continue
+        self._played_lines = len(lines)
+
+    def _picture(self, plan: Plan) -> Picture | None:
+        assets = self.api.get_or_none("/api/assets")
+        alarms = self.api.get_or_none("/api/alarms")
+        loss = self.api.get_or_none("/api/loss")
+        models = self.api.get_or_none("/api/models")
+        if assets is None or alarms is None or loss is None or models is None:
+            return None
+        return Picture(assets, alarms, loss, models, self.progress, plan.start_ns, plan.end_ns)
+
+    def _watch(self, plan: Plan) -> Picture:
+        """Watch until everything is delivered and the new models have arrived, or a limit passes."""
+        live = Live(console=self.console, refresh_per_second=4, transient=True)
+        deadline = time.monotonic() + PLAY_LIMIT_SECONDS
+        settle_deadline: float | None = None
+        picture: Picture | None = None
+        with live if self.console.is_terminal else ExitStack():
+            while True:
+                for child in self.children.values():
+                    child.watch()
+                self._read_progress()
+                fresh = self._picture(plan)
+                if fresh is not None:
+                    picture = fresh
+                    self._announce_alarms(picture)
+                    self._retrain(plan, picture)
+                    if self.console.is_terminal:
+                        live.update(live_table(picture, self.url))
+                now = time.monotonic()
+                if self.progress["state"] == "done":
+                    if settle_deadline is None:
+                        settle_deadline = now + SETTLE_LIMIT_SECONDS
+                        self._mark("played")
+                    if fresh is not None and self._is_settled(plan, fresh):
+                        break
+                if now > (settle_deadline or deadline):
+                    self.summary.failures.append(
+                        "the pipeline did not settle in time: " + self._unsettled(plan, picture)
+                    )
+                    break
+                time.sleep(POLL_SECONDS)
+        self._mark("settled")
+        if picture is None:
+            raise TocsinError(f"the cloud never answered (log: {self.children['cloud'].log})")
+        return picture
+
+    def _announce_alarms(self, picture: Picture) -> None:
+        if picture.alarms and not self._first_alarm_seen:
+            self._first_alarm_seen = True
+            self._mark("first_alarm")
+            first = min(picture.alarms, key=lambda alarm: int(alarm["begin_ns"]))
+            why = first["reasons"][0]["sentence"] if first["reasons"] else "no explanation"
+            self._say(f"ALARM {first['asset']}: {why}")
+
+    def _retrain(self, plan: Plan, picture: Picture) -> None:
+        """Ask for a new model once there is more healthy data than the first was made from; then try bad images."""
+        stored = {entry["device"]: entry["stored"] for entry in picture.loss["devices"]}
+        wanted = {
+            device: provisioned.healthy_readings
+            for device, provisioned in plan.devices.items()
+            if provisioned.profile.asset == plan.retrained_asset
+        }
+        enough = all(
+            stored.get(device, 0) >= healthy * (1.0 + self.options.train_after) for device, healthy in wanted.items()
+        )
+        if enough and not self.jobs:
+            for device in wanted:
+                self.jobs.append(str(self.api.post(f"/api/devices/{device}/train")["id"]))
+            self._say(f"training new models for {', '.join(wanted)} from the healthy readings in the cloud's store")
+        if not self.attacked and all(self._version(picture, device) > 1 for device in wanted):
+            self.attacked = True
+            self._mark("new_model")
+            self._say("the new models run; now bad images: one altered, one cut short, one older")
+            device = next(iter(wanted))
+            self.summary.refused_images = send_bad_images(
+                self.broker_url, device, plan.devices[device].image, self.folder / "cloud", self._say
+            )
+
+    @staticmethod
+    def _version(picture: Picture, device: str) -> int:
+        for asset in picture.assets:
+            for entry in asset["devices"]:
+                if entry["device"] == device:
+                    return int(entry["model_version"])
+        return 0
+
+    def _is_settled(self, plan: Plan, picture: Picture) -> bool:
+        return not self._unsettled(plan, picture)
+
+    def _unsettled(self, plan: Plan, picture: Picture | None) -> str:
+        """What is still missing, as words; empty when nothing is."""
+        if picture is None:
+            return "the cloud does not answer"
+        produced = self.progress["produced"]
+        at_cloud = {entry["device"]: entry for entry in picture.loss["devices"]}
+        for device in plan.devices:
+            entry = at_cloud.get(device)
+            if entry is None or entry["produced"] < produced.get(device, 0):
+                return f"the gateway's counts of {device}"
+            if entry["stored"] + entry["lost"] < produced.get(device, 0):
+                return f"readings of {device}"
+        jobs = [self.api.get_or_none(f"/api/jobs/{job}") for job in self.jobs]
+        for job in jobs:
+            if job is None or job["state"] in ("waiting", "running"):
+                return "a training"
+            if job["state"] == "failed":
+                self.summary.failures.append(f"training of {job['device']} failed: {job['reason']}")
+                self.jobs = [name for name in self.jobs if name != job["id"]]
+                return ""
+            if job["state"] == "accepted" and self._version(picture, job["device"]) < job["version"]:
+                return f"model version {job['version']} on {job['device']}"
+        return ""
+
+    def _sum_up(self, plan: Plan, picture: Picture) -> None:
+        summary = self.summary
+        loss = self.api.get("/api/loss")
+        count(summary, plan, loss)
+        alarms = self.api.get("/api/alarms")
+        weigh_alarms(summary, plan, alarms)
+        summary.uplink_bytes = sum(self.progress["bytes"].values())
+        for asset in self.api.get("/api/assets"):
+            for entry in asset["devices"]:
+                summary.model_versions[entry["device"]] = entry["model_version"]
+        summary.new_model = {device: version for device, version in summary.model_versions.items() if version > 1}
+        if not summary.new_model:
+            summary.failures.append("no new model arrived at a device: " + self._why_no_model())
+        write_report(self.folder / "report.html", summary, plan, self.api)
+        summary.write(self.folder / "summary.json")
+        self.console.print(final_table(summary, plan))
+        self._say(f"report: {self.folder / 'report.html'}; figures: {self.folder / 'summary.json'}")
+        for failure in summary.failures:
+            self._say(f"FAILED: {failure}")
+
+    def _why_no_model(self) -> str:
+        if not self.jobs:
+            return "there was too little healthy data to train"
+        jobs = [self.api.get_or_none(f"/api/jobs/{job}") for job in self.jobs]
+        return "; ".join(f"{job['device']}: {job['state']} {job['reason']}" for job in jobs if job is not None)

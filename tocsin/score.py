@@ -1,0 +1,209 @@
+"""`tocsin score`: a recording judged by the code that is deployed, under recorded time.
+
+The twin makes the sensor's messages and the gateway's own judge reads them: the same objects that run in a plant,
+without the
+broker in between. One line out per row in; a window's score stands from its last row until the next window ends.
+The result of a row depends on the healthy part and on the rows up to it, and on nothing else.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.host.replay import push_all
+from firmware.host.sensor import birth_of
+from firmware.micropython.device import Device
+from gateway.alarms.evidence import Evidence
+from gateway.judgement import DeviceJudge
+from shared.errors import TocsinError, UsageError
+from shared.messages import compact
+from shared.messages.codec import ALARM, FLAGGED, Data, decode_data
+from shared.recordings import Recording
+from tocsin.provisioning import Progress, Provisioned, healthy_part, provision, reading_rows
+
+TIERS = ("sensor", "gateway", "both")
+DEVICE = "recorded"
+ASSET = "recording"
+HEADER = "row,time,score,flagged,alarm,top_channel"
+
+
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """One entry per reading: the row it stands at, score (1.0 = threshold, NaN = none), flags, and the channel index,
+    -1 = none."""
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    flagged: NDArray[np.bool_]
+    alarm: NDArray[np.bool_]
+    top_channels: NDArray[np.int64]
+
+
+def messages_of(provisioned: Provisioned) -> Iterator[Data]:
+    """The data messages that the device sends for its recording, in order."""
+    encoded: list[bytes] = []
+
+    def take(_sequence: int, _readings: int, head: bytes, tail: bytes) -> None:
+        encoded.append(head + compact.data_oldest(0) + tail)
+
+    device = Device(provisioned.profile.device, 1, provisioned.content, take)
+    push_all(device, provisioned.source)
+    for message in encoded:
+        yield decode_data(message)
+
+
+def judge(provisioned: Provisioned, *, tier: str = "both", false_alarms_per_day: float) -> Verdicts:
+    """Run sensor and gateway over a provisioned recording."""
+    if tier not in TIERS:
+        raise UsageError(f"tier {tier!r} must be sensor, gateway or both")
+    content = provisioned.content
+    source = provisioned.source
+    rows = reading_rows(content, source.times_ns, np.array(sorted(source.clip_starts), np.int64))
+    messages = list(messages_of(provisioned))
+    if sum(len(message) for message in messages) != len(rows):
+        raise TocsinError("the device made another number of readings than its windows give; please report this")
+    if tier == "sensor":
+        return _sensor_verdicts(provisioned, messages, rows, false_alarms_per_day)
+    judge = DeviceJudge(
+        birth_of(provisioned.profile, 1, content),
+        provisioned.healthy_readings,
+        false_alarms_per_day=false_alarms_per_day,
+    )
+    readings = len(rows)
+    verdicts = Verdicts(
+        rows, np.full(readings, np.nan), np.zeros(readings, bool), np.zeros(readings, bool), np.full(readings, -1)
+    )
+    position = 0
+    for message in messages:
+        data = _without_sensor_scores(message) if tier == "gateway" else message
+        verdict = judge.take(data)
+        end = position + len(data)
+        _fill(verdicts, slice(position, end), verdict.fused_scores, verdict.flags, verdict.top_channels)
+        for rescore in verdict.rescores:
+            part = slice(rescore.sequence, rescore.sequence + len(rescore.fused_scores))
+            _fill(verdicts, part, rescore.fused_scores, rescore.flags, rescore.top_channels)
+        position = end
+    if judge.detector is None:
+        raise UsageError(
+            judge.complaint
+            or f"{provisioned.healthy_readings} healthy readings are too few for the gateway; declare more of them"
+        )
+    return verdicts
+
+
+def _fill(
+    verdicts: Verdicts,
+    part: slice,
+    scores: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+    top_channels: NDArray[np.uint16],
+) -> None:
+    verdicts.scores[part] = scores
+    verdicts.flagged[part] = flags & FLAGGED != 0
+    verdicts.alarm[part] = flags & ALARM != 0
+    verdicts.top_channels[part] = np.where(top_channels == compact.NO_FEATURE, -1, top_channels.astype(np.int64))
+
+
+def _without_sensor_scores(data: Data) -> Data:
+    return replace(
+        data,
+        scores_q12=np.full(len(data), compact.NO_SCORE, np.uint32),
+        tops=np.full(len(data), compact.NO_FEATURE, np.uint16),
+    )
+
+
+def _sensor_verdicts(
+    provisioned: Provisioned, messages: list[Data], rows: NDArray[np.int64], false_alarms_per_day: float
+) -> Verdicts:
+    """The sensor's own scores; alarms by the same evidence that the gateway gathers."""
+    times = np.concatenate([message.times_ns for message in messages])
+    scores = np.concatenate([message.scores() for message in messages])
+    tops = np.concatenate([message.tops for message in messages]).astype(np.int64)
+    healthy = provisioned.healthy_readings
+    if not np.isfinite(scores[:healthy]).any():
+        raise UsageError(f"{healthy} healthy readings give the sensor no score; declare a longer healthy part")
+    evidence = Evidence.calibrate(times[:healthy], scores[:healthy], false_alarms_per_day)
+    alarm = np.zeros(len(rows), bool)
+    for index in range(healthy, len(rows)):
+        alarm[index] = evidence.step(int(times[index]), float(scores[index]))
+    per_channel = len(provisioned.content.features) // len(provisioned.profile.channels)
+    top_channels = np.where(tops == compact.NO_FEATURE, -1, tops // per_channel)
+    return Verdicts(rows, scores, scores >= 1.0, alarm, top_channels)
+
+
+def lines(recording: Recording, verdicts: Verdicts, names: tuple[str, ...], first_row: int) -> Iterator[str]:
+    """CSV lines for the rows from `first_row` on, which is row 0 of the output."""
+    rows = recording.rows
+    newest = np.searchsorted(verdicts.rows, np.arange(rows), side="right") - 1
+    scored = np.maximum.accumulate(np.where(np.isfinite(verdicts.scores), np.arange(len(verdicts.scores)), -1))
+    for row in range(first_row, rows):
+        when = _time(int(recording.times_ns[row]))
+        reading = int(scored[newest[row]]) if newest[row] >= 0 else -1
+        if reading < 0:
+            yield f"{row - first_row},{when},,0,0,"
+            continue
+        alarm = verdicts.alarm[newest[row]]
+        top = int(verdicts.top_channels[reading])
+        channel = _quoted(names[top]) if top >= 0 else ""
+        score = repr(float(verdicts.scores[reading]))
+        yield f"{row - first_row},{when},{score},{int(verdicts.flagged[reading])},{int(alarm)},{channel}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if any(mark in name for mark in ',"\n\r') else name
+
+
+def _time(time_ns: int) -> str:
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:09d}Z"
+
+
+def score_to_file(
+    recording: Recording,
+    source: str,
+    out: Path,
+    *,
+    tier: str,
+    false_alarms_per_day: float,
+    seed: int,
+    progress: Progress | None,
+    shown_healthy: bool,
+) -> str:
+    """Train, judge and write; returns one sentence. The file appears whole or not at all.
+
+    `shown_healthy`: the healthy part is another recording put in front; its rows are not written.
+    """
+    if tier not in TIERS:
+        raise UsageError(f"tier {tier!r} must be sensor, gateway or both")
+    if not false_alarms_per_day > 0.0:
+        raise UsageError(f"false alarms per day must be above 0, not {false_alarms_per_day}")
+    if not out.parent.is_dir():
+        raise UsageError(f"the folder of {out} does not exist; make it, or choose another --out")
+    healthy = healthy_part(recording, None, source)
+    provisioned = provision(recording, DEVICE, ASSET, healthy, seed=seed, progress=progress)
+    verdicts = judge(provisioned, tier=tier, false_alarms_per_day=false_alarms_per_day)
+    first_row = healthy if shown_healthy else 0
+    names = tuple(channel.name for channel in provisioned.profile.channels)
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}.unfinished")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="\n") as target:
+            target.write(HEADER + "\n")
+            for line in lines(recording, verdicts, names, first_row):
+                target.write(line + "\n")
+        unfinished.replace(out)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise TocsinError(f"{out} cannot be written ({error.strerror}); free space or choose another --out") from error
+    shown = verdicts.rows >= first_row
+    alarms = int(np.count_nonzero(np.diff(verdicts.alarm[shown].astype(np.int8), prepend=0) == 1))
+    flagged = int(verdicts.flagged[shown].sum())
+    provisional = "; provisional: calibrated on little healthy data" if provisioned.provisional else ""
+    return (
+        f"{out}: {recording.rows - first_row} rows, {int(shown.sum())} readings, {flagged} flagged, {alarms} alarm(s)"
+        f"{provisional}"
+    )
