@@ -17,8 +17,9 @@ DEVIATION_FLOOR = 0.1
 RIDGE = 0.05
 #: Rows that are fitted at most; longer healthy parts are thinned evenly, which loses little of running means.
 FIT_ROWS = 4096
-#: Rows that the mean and covariance remember while learning on.
-MEMORY_ROWS = 4096
+#: Weight of a row that is learned after the commissioning. Small whatever the healthy part was: a fault that grows
+#: slowly would else be learned before it is seen.
+LEARNING_WEIGHT = 1 / 4096
 #: Learned rows after which the inverse is computed anew.
 REFRESH_ROWS = 64
 
@@ -46,11 +47,10 @@ class RunningMahalanobis(base.AnomalyDetector):
     True
     """
 
-    def __init__(self, centre: NDArray[np.float64], scale: NDArray[np.float64], memory: int = MEMORY_ROWS) -> None:
+    def __init__(self, centre: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
         self.centre = np.array(centre, dtype=np.float64)
         self.scale = np.array(scale, dtype=np.float64)
-        self.memory = memory
-        self.covariance = RunningCovariance(len(self.centre), memory)
+        self.covariance = RunningCovariance(len(self.centre))
         self.judged_mean = np.zeros_like(self.centre)
         self._precision = np.zeros((len(self.centre), len(self.centre)))
         self._since_refresh = 0
@@ -62,9 +62,8 @@ class RunningMahalanobis(base.AnomalyDetector):
         centre = thinned.mean(axis=0)
         scale = np.sqrt(thinned.var(axis=0) + DEVIATION_FLOOR**2)
         detector = cls(centre, scale)
-        for row in thinned:
-            detector.covariance.learn((row - centre) / scale)
-        detector.covariance.memory = MEMORY_ROWS
+        for index, row in enumerate(thinned):
+            detector.covariance.learn((row - centre) / scale, 1.0 / (index + 1))
         detector.refresh()
         return detector
 
@@ -90,7 +89,7 @@ class RunningMahalanobis(base.AnomalyDetector):
 
     def learn(self, row: NDArray[np.float64]) -> None:
         """Take in a row that was judged healthy."""
-        self.covariance.learn((row - self.centre) / self.scale)
+        self.covariance.learn((row - self.centre) / self.scale, LEARNING_WEIGHT)
         self._since_refresh += 1
         if self._since_refresh >= REFRESH_ROWS:
             self.refresh()
