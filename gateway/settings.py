@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY
+from gateway.detectors.device import MINIMUM_HEALTHY_READINGS
 from shared.errors import UsageError
 from shared.identity import check_id
 
@@ -25,6 +26,12 @@ def _broker_url(url: str) -> str:
     if not fits:
         raise ValueError(f"{url!r} is not a broker's address: write mqtt://host:port or mqtts://host:port")
     return url
+
+
+def _enough(count: int) -> int:
+    if 0 < count < MINIMUM_HEALTHY_READINGS:
+        raise ValueError(f"at least {MINIMUM_HEALTHY_READINGS} healthy readings are needed, or 0 to wait")
+    return count
 
 
 def _public_key(text: str) -> str:
@@ -51,6 +58,7 @@ def _public_key(text: str) -> str:
 
 
 Identifier = Annotated[str, AfterValidator(lambda text: check_id(text, "gateway id"))]
+HealthyReadings = Annotated[int, Field(ge=0, le=1_000_000), AfterValidator(_enough)]
 BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
 
 
@@ -68,10 +76,9 @@ class GatewaySettings(BaseSettings):
     broker_url: BrokerUrl = "mqtt://127.0.0.1:1883"
     #: Where the cloud listens; empty: the same broker.
     uplink_url: Annotated[str, AfterValidator(lambda url: _broker_url(url) if url else url)] = ""
-    healthy_readings: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    healthy_readings_of: dict[str, Annotated[int, Field(ge=0, le=1_000_000)]] = {}
+    healthy_readings: HealthyReadings = 0
+    healthy_readings_of: dict[str, HealthyReadings] = {}
     false_alarms_per_day: Annotated[float, Field(gt=0.0, le=1000.0)] = DEFAULT_FALSE_ALARMS_PER_DAY
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     #: Ed25519 public key of releases, hexadecimal, or a file that holds it; empty: no release is accepted.
     release_public_key: Annotated[str, AfterValidator(_public_key)] = ""
     outbox_limit_bytes: Annotated[int, Field(ge=1 << 16)] = 1 << 30

@@ -152,7 +152,7 @@ class Store:
     def releases(self) -> dict[str, Release]:
         """The last release of every device."""
         rows = self._connection.execute("SELECT device, digest, version, image, accepted, published FROM release")
-        return {row[0]: Release(*row[:4], bool(row[4]), bool(row[5])) for row in rows}
+        return {row[0]: Release(row[0], row[1], row[2], row[3], bool(row[4]), bool(row[5])) for row in rows}
 
     def oldest_upload(self) -> int:
         """Sequence of the first upload that is still held; the next one's if none is."""

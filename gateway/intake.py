@@ -1,0 +1,353 @@
+"""What a batch of messages means: pure from messages and memory to `Changes`, marks and images to pass on.
+
+Nothing here touches disk or network. The service commits the changes, then acknowledges, then sends the marks; until
+then the memory of this object is ahead of the store, which is why a batch that could not be written is tried again and
+never dropped.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from gateway import updates
+from gateway.changes import Changes, NewUpload, Release, StoredDevice
+from gateway.errors import GatewayError
+from gateway.inbox import Cursor, advance, close, place
+from gateway.judgement import DeviceJudge, Verdict, rescore_of
+from gateway.settings import GatewaySettings
+from shared import topics
+from shared.errors import MessageError
+from shared.identity import SLOW
+from shared.messages import codec
+from shared.messages.codec import Birth, Data, State, Stored
+
+_log = structlog.get_logger()
+#: Topics whose refused messages are counted one by one; a flood of invented ones must not fill the memory.
+_REFUSED_TOPICS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a batch leads to: changes to commit, then marks to send."""
+
+    changes: Changes
+    marks: list[Stored]
+
+
+@dataclass(slots=True)
+class _Device:
+    """What the intake remembers of a device."""
+
+    cursor: Cursor
+    birth_payload: bytes | None = None
+    birth: Birth | None = None
+    state_payload: bytes | None = None
+    state: State | None = None
+    judge: DeviceJudge | None = None
+    since_checkpoint: int = 0
+    told: set[str] = field(default_factory=set)
+
+
+class Intake:
+    """The gateway's judgement of everything that arrives.
+
+    Build it empty, give it what the store has by `restore`, then `take` batches.
+    """
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        self._public_key = bytes.fromhex(settings.release_public_key)
+        self._devices: dict[str, _Device] = {}
+        self._releases: dict[str, Release] = {}
+        self._early_releases: dict[str, bytes] = {}
+        self._refusals: Counter[str] = Counter()
+
+    def restore(
+        self,
+        devices: Iterable[StoredDevice],
+        journals: dict[str, list[bytes]],
+        assets: dict[str, bytes],
+        releases: dict[str, Release],
+    ) -> Changes:
+        """Take up where the store stands.
+
+        `journals` holds the data messages of each device since its checkpoint; they are judged again, which gives the
+        same bits, and nothing of it is sent a second time. The changes returned are what different settings lead to:
+        a commissioning that is now complete.
+        """
+        self._releases = releases
+        changes = Changes()
+        for stored in devices:
+            device = self._devices[stored.device] = _Device(stored.cursor, stored.birth, state_payload=stored.state)
+            if stored.state is not None:
+                device.state = codec.decode_state(stored.state)
+            if stored.birth is None:
+                continue
+            device.birth = codec.decode_birth(stored.birth)
+            device.judge = self._judge(device.birth)
+            try:
+                self._replay(device, device.judge, stored.checkpoint, journals.get(stored.device, []), changes)
+            except (GatewayError, MessageError) as error:
+                _log.error("a device's judgement cannot be restored", device=stored.device, reason=str(error))
+                self._begin_again(device, changes)
+        return changes
+
+    def take(self, messages: Sequence[tuple[str, bytes]]) -> Result:
+        """Judge `messages` (topic, payload) in their order."""
+        changes = Changes()
+        marks: dict[str, Stored] = {}
+        for topic, payload in messages:
+            try:
+                self._take_one(topic, payload, changes, marks)
+            except MessageError as error:
+                self._refuse(topic, str(error), changes)
+        for name in marks:
+            device = self._devices[name]
+            if device.since_checkpoint >= self._settings.checkpoint_messages and self._can_checkpoint(device):
+                self._write_checkpoint(device, changes)
+        return Result(changes, [mark for mark in marks.values() if mark.boot >= 0])
+
+    def checkpoint_all(self) -> Changes:
+        """Checkpoints of every device, so that the next start judges nothing again."""
+        changes = Changes()
+        for device in self._devices.values():
+            if device.since_checkpoint and self._can_checkpoint(device):
+                self._write_checkpoint(device, changes)
+        return changes
+
+    def unpublished(self) -> list[Release]:
+        """Accepted images that the devices' broker has not confirmed yet."""
+        return [release for release in self._releases.values() if release.image is not None and not release.published]
+
+    def published(self, release: Release) -> Changes:
+        """The broker has the image."""
+        done = self._releases[release.device] = replace(release, published=True)
+        return Changes(releases={release.device: done})
+
+    def _replay(
+        self, device: _Device, judge: DeviceJudge, checkpoint: bytes | None, journal: list[bytes], changes: Changes
+    ) -> None:
+        """Bring a judge to where the store stands."""
+        if checkpoint is not None:
+            judge.restore(checkpoint)
+        commissioned_now = False
+        for payload in journal:
+            data = codec.decode_data(payload)
+            verdict = judge.take(data)
+            device.since_checkpoint += 1
+            if commissioned_now or verdict.commissioned:
+                # The operator declares fewer healthy readings than before: all these went up without a score.
+                commissioned_now = True
+                verdict.rescores.insert(0, rescore_of(data, verdict))
+                self._spread(device, data, verdict, changes)
+        if commissioned_now:
+            self._write_checkpoint(device, changes)
+
+    def _take_one(self, topic: str, payload: bytes, changes: Changes, marks: dict[str, Stored]) -> None:
+        kind = topic.rsplit("/", 1)[-1]
+        if topic.startswith(f"{topics.ROOT}/gateway/"):
+            self._take_release(topics.device_of(topic), payload, changes)
+        elif kind == "data":
+            self._take_data(_named(codec.decode_data(payload), topic), payload, changes, marks)
+        elif kind == "birth":
+            birth = codec.decode_birth(payload)
+            self._take_birth(_named_birth(birth, topic), payload, changes, marks)
+        elif kind == "state":
+            self._take_state(_named(codec.decode_state(payload), topic), payload, changes)
+        else:
+            raise MessageError("a topic that this gateway does not read")
+
+    def _take_birth(self, birth: Birth, payload: bytes, changes: Changes, marks: dict[str, Stored]) -> None:
+        name = birth.profile.device
+        device = self._devices.setdefault(name, _Device(Cursor(name)))
+        known = device.birth
+        if known is not None and birth.boot < known.boot:
+            self._tell_once(device, "birth of an earlier boot is ignored", boot=birth.boot, newest=known.boot)
+            return
+        marks[name] = Stored(name, device.cursor.boot, device.cursor.next_sequence)
+        if payload == device.birth_payload:
+            return
+        device.birth, device.birth_payload = birth, payload
+        changes.births[name] = payload
+        changes.uploads.append(NewUpload("birth", payload, key=f"birth:{name}", device=name))
+        if known is None or device.judge is None:
+            device.judge = self._judge(birth)
+            _log.info("a device is known", device=name, asset=birth.profile.asset, kind=birth.profile.kind)
+        elif not device.judge.fits(birth):
+            _log.warning("a device has other channels or features now and is commissioned anew", device=name)
+            self._begin_again(device, changes)
+        else:
+            device.judge.rename(birth)
+        early = self._early_releases.pop(name, None)
+        if early is not None:
+            self._take_release(name, early, changes)
+
+    def _take_state(self, state: State, payload: bytes, changes: Changes) -> None:
+        device = self._devices.setdefault(state.device, _Device(Cursor(state.device)))
+        if payload == device.state_payload:
+            return
+        device.state, device.state_payload = state, payload
+        changes.states[state.device] = payload
+        changes.uploads.append(NewUpload("state", payload, key=f"state:{state.device}", device=state.device))
+
+    def _take_data(self, data: Data, payload: bytes, changes: Changes, marks: dict[str, Stored]) -> None:
+        device = self._devices.get(data.device)
+        if device is None or device.birth is None or device.judge is None or device.birth.boot < data.boot:
+            # The birth is retained and on its way; the sensor repeats. Without a mark it keeps everything.
+            return
+        _check_shape(data, device.birth)
+        before = device.cursor
+        placement = place(before, data.boot, data.sequence, len(data), data.oldest)
+        if placement.verdict == "stale":
+            self._tell_once(
+                device,
+                "readings of an earlier boot are dropped: restore the device's boot counter or give it a new id",
+                boot=data.boot,
+                newest=before.boot,
+            )
+        if placement.verdict == "take" and data.boot > before.boot >= 0:
+            changes.set_cursor(close(before))
+        device.cursor = advance(before, placement, data.boot, data.sequence, data.times_ns.tolist())
+        changes.set_cursor(device.cursor)
+        marks[data.device] = Stored(data.device, device.cursor.boot, device.cursor.next_sequence)
+        if placement.verdict != "take":
+            return
+        if placement.skip:
+            data = _from(data, placement.skip)
+            payload = codec.encode_data(data)
+        verdict = device.judge.take(data)
+        if device.judge.complaint:
+            self._tell_once(device, "a commissioning needs more healthy readings", reason=device.judge.complaint)
+        if device.judge.remembers:
+            changes.journal.append((data.device, payload))
+            device.since_checkpoint += 1
+        judged = codec.Judged(
+            payload, verdict.gateway_scores, verdict.fused_scores, verdict.flags, verdict.top_channels
+        )
+        changes.uploads.append(
+            NewUpload("readings", codec.encode_judged(judged), device=data.device, boot=data.boot, readings=len(data))
+        )
+        self._spread(device, data, verdict, changes)
+        if verdict.commissioned:
+            self._write_checkpoint(device, changes)
+
+    def _take_release(self, name: str, image: bytes, changes: Changes) -> None:
+        device = self._devices.get(name)
+        if device is None or device.birth is None:
+            self._early_releases[name] = image
+            return
+        previous = self._releases.get(name)
+        if previous is not None and previous.accepted and previous.digest == updates.digest_of(image):
+            return  # the retained copy of what was passed on before
+        running = _running_version(device.birth, device.state)
+        floor = running if previous is None or previous.image is None else max(running, previous.version)
+        decision = updates.judge(image, self._public_key, device.birth.profile, floor)
+        if decision.accepted:
+            release = Release(name, decision.digest, decision.version, image, True, False)
+            _log.info("a model image is passed on", device=name, version=decision.version)
+        elif previous is not None and previous.digest == decision.digest:
+            return  # refused before, and reported then
+        else:
+            release = _refused(name, decision.digest, previous)
+            _log.warning("a model image is refused", device=name, version=decision.version, reason=decision.reason)
+            report = State(name, device.birth.boot, running, "refused", decision.version, f"gateway: {decision.reason}")
+            changes.uploads.append(NewUpload("state", codec.encode_state(report), key=f"state:{name}", device=name))
+        self._releases[name] = changes.releases[name] = release
+
+    def _spread(self, device: _Device, data: Data, verdict: Verdict, changes: Changes) -> None:
+        """Rescores and alarms of a verdict."""
+        for rescore in verdict.rescores:
+            changes.uploads.append(NewUpload("rescore", codec.encode_rescore(rescore), device=rescore.device))
+
+    def _judge(self, birth: Birth) -> DeviceJudge:
+        settings = self._settings
+        return DeviceJudge(
+            birth,
+            settings.healthy_readings_for(birth.profile.device),
+            false_alarms_per_day=settings.false_alarms_per_day,
+        )
+
+    def _begin_again(self, device: _Device, changes: Changes) -> None:
+        """Forget the judgement of a device; its readings from now on commission it."""
+        if device.birth is not None:
+            device.judge = self._judge(device.birth)
+            device.since_checkpoint = 0
+            changes.set_checkpoint(device.birth.profile.device, None)
+
+    def _can_checkpoint(self, device: _Device) -> bool:
+        return device.judge is not None and device.judge.state() is not None
+
+    def _write_checkpoint(self, device: _Device, changes: Changes) -> None:
+        if device.judge is not None and device.birth is not None:
+            changes.set_checkpoint(device.birth.profile.device, device.judge.state())
+            device.since_checkpoint = 0
+
+    def _refuse(self, topic: str, reason: str, changes: Changes) -> None:
+        """Count what cannot be understood; it is acknowledged, or it would come back for ever."""
+        changes.refused += 1
+        if len(self._refusals) >= _REFUSED_TOPICS:
+            self._refusals.clear()
+        self._refusals[topic] += 1
+        count = self._refusals[topic]
+        if count <= 10 or count % 100 == 0:
+            _log.warning("message refused", topic=topic, reason=reason, refused_on_topic=count)
+
+    def _tell_once(self, device: _Device, what: str, **context: Any) -> None:
+        if what not in device.told:
+            device.told.add(what)
+            _log.warning(what, device=device.cursor.device, **context)
+
+
+def _named(message: Any, topic: str) -> Any:
+    if message.device != topics.device_of(topic):
+        raise MessageError(f"names device {message.device} on the topic of {topics.device_of(topic)}")
+    return message
+
+
+def _named_birth(birth: Birth, topic: str) -> Birth:
+    if birth.profile.device != topics.device_of(topic):
+        raise MessageError(f"birth message: names device {birth.profile.device} on the topic of another")
+    return birth
+
+
+def _running_version(birth: Birth, state: State | None) -> int:
+    """The model version of a device by its latest word."""
+    return birth.model_version if state is None or state.boot < birth.boot else state.model_version
+
+
+def _refused(device: str, digest: bytes, previous: Release | None) -> Release:
+    """A refusal remembers what was refused and keeps what was passed on before."""
+    if previous is None:
+        return Release(device, digest, 0, None, False, True)
+    return Release(device, digest, previous.version, previous.image, False, previous.published)
+
+
+def _check_shape(data: Data, birth: Birth) -> None:
+    slow = birth.profile.kind == SLOW
+    values = data.counts if slow else data.features
+    expected = len(birth.profile.channels) if slow else len(birth.feature_names)
+    if values is None:
+        raise MessageError(f"data message: a {birth.profile.kind} device sends {'counts' if slow else 'features'}")
+    if values.shape[1] != expected:
+        raise MessageError(f"data message: {values.shape[1]} values per reading, its birth announced {expected}")
+
+
+def _from(data: Data, skip: int) -> Data:
+    """The readings from `skip` on as a message of their own."""
+    return Data(
+        data.device,
+        data.boot,
+        data.sequence + skip,
+        data.oldest,
+        data.stretch,
+        data.model_version,
+        data.clipped,
+        data.times_ns[skip:],
+        data.scores_q12[skip:],
+        data.tops[skip:],
+        None if data.counts is None else data.counts[skip:],
+        None if data.features is None else data.features[skip:],
+    )

@@ -1,0 +1,487 @@
+"""The gateway between a real broker, a device and a cloud that are as plain as can be."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import cbor2
+import numpy as np
+import paho.mqtt.client as mqtt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from paho.mqtt.enums import CallbackAPIVersion
+
+from gateway import service
+from gateway.errors import FolderInUseError
+from gateway.judgement import DeviceJudge
+from gateway.settings import GatewaySettings
+from gateway.store import Store
+from shared import ed25519, model_image, topics
+from shared.broker import Broker
+from shared.identity import Channel, DeviceProfile
+from shared.messages import codec
+from shared.messages.compact import NO_SCORE
+
+pytestmark = pytest.mark.services
+
+LIMIT_SECONDS = 20.0
+HEALTHY = 64
+PROFILE = DeviceProfile(
+    "pump-1",
+    "acme/north/water/line-1/pump",
+    "slow",
+    1.0,
+    tuple(Channel(n, "", 0.0, 2.0**-16) for n in ("flow", "heat")),
+)
+
+
+def until(condition, what):
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"waited {LIMIT_SECONDS:g} s for {what}"
+        time.sleep(0.01)
+    return result
+
+
+def data_message(sequence, readings=16, boot=0, oldest=0, device="pump-1", channels=2):
+    """Readings that depend on their sequence alone."""
+    index = np.arange(sequence, sequence + readings)
+    noise = np.random.default_rng([boot, sequence]).normal(size=(readings, channels))
+    return codec.encode_data(
+        codec.Data(
+            device, boot, sequence, oldest, 0, 0, 0,
+            index * 1_000_000_000,
+            np.where(index < 4, NO_SCORE, 2048 + index % 100).astype(np.uint32),
+            np.zeros(readings, np.uint16),
+            (noise * 65536).astype(np.int32),
+            None,
+        )
+    )  # fmt: skip
+
+
+class Partner:
+    """An MQTT client that remembers what came, per topic."""
+
+    def __init__(self, url, client_id, *subscriptions, persistent=False):
+        self.messages = defaultdict(list)
+        self.heard = queue.Queue()
+        self._ready = threading.Event()
+        self._subscriptions = subscriptions
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=not persistent)
+        self.client.on_connect = self._on_connect
+        self.client.on_subscribe = lambda *_: self._ready.set()
+        self.client.on_message = self._on_message
+        self.client.reconnect_delay_set(1, 1)
+        self.client.connect_async("127.0.0.1", int(url.rsplit(":", 1)[1]))
+        self.client.loop_start()
+        assert self._ready.wait(LIMIT_SECONDS)
+
+    def _on_connect(self, client, _userdata, _flags, _reason, _properties):
+        client.subscribe([(topic, 1) for topic in self._subscriptions])
+
+    def _on_message(self, _client, _userdata, message):
+        self.messages[message.topic].append(bytes(message.payload))
+        self.heard.put((message.topic, bytes(message.payload)))
+
+    def send(self, topic, payload, retain=False):
+        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(LIMIT_SECONDS)
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Device(Partner):
+    """Sends what it is told to and knows the last mark."""
+
+    def __init__(self, url, name="pump-1"):
+        super().__init__(url, f"{name}-device", topics.device_stored(name), topics.image(name))
+        self.name = name
+
+    def birth(self, boot=0, version=0):
+        profile = DeviceProfile(self.name, PROFILE.asset, "slow", 1.0, PROFILE.channels)
+        self.send(topics.birth(self.name), codec.encode_birth(codec.Birth(profile, boot, version, (), 16, 1)), True)
+
+    def data(self, *arguments, **named):
+        self.send(topics.data(self.name), data_message(*arguments, device=self.name, **named))
+
+    def mark(self):
+        marks = [codec.decode_stored(payload) for payload in self.messages[topics.device_stored(self.name)]]
+        return (marks[-1].boot, marks[-1].next_sequence) if marks else None
+
+
+class Cloud(Partner):
+    """Takes uploads in order and answers with marks; counts what came twice."""
+
+    def __init__(self, url, gateway="gateway-1"):
+        self.uploads, self.next, self.duplicates, self.answering = [], {}, 0, True
+        self._gateway = gateway
+        super().__init__(url, "cloud", topics.ALL_UPLOADS, persistent=True)
+
+    def _on_message(self, client, _userdata, message):
+        upload = codec.decode_upload(bytes(message.payload))
+        expected = max(self.next.get(upload.epoch, 0), upload.oldest)
+        if upload.sequence == expected:
+            self.uploads.append(upload)
+            expected += 1
+        else:
+            self.duplicates += upload.sequence < expected
+        self.next[upload.epoch] = expected
+        if self.answering:
+            mark = codec.Stored(self._gateway, upload.epoch, expected)
+            client.publish(topics.gateway_stored(self._gateway), codec.encode_stored(mark), qos=1)
+
+    def of_kind(self, kind):
+        return [upload.body for upload in self.uploads if upload.kind == kind]
+
+    def readings(self):
+        """(boot, sequence) of every reading, in the order taken."""
+        found = []
+        for body in self.of_kind("readings"):
+            _, data = codec.decode_judged(body)
+            found += [(data.boot, sequence) for sequence in range(data.sequence, data.sequence + len(data))]
+        return found
+
+    def counters(self, device="pump-1", boot=0):
+        every = [codec.decode_counters(body) for body in self.of_kind("counters")]
+        own = [counters for counters in every if (counters.device, counters.boot) == (device, boot)]
+        return own[-1] if own else None
+
+
+@pytest.fixture
+def broker(tmp_path):
+    with Broker(tmp_path / "broker", ack_wait_seconds=1) as running:
+        yield running
+
+
+@pytest.fixture
+def device(broker):
+    partner = Device(broker.url)
+    yield partner
+    partner.close()
+
+
+@pytest.fixture
+def cloud(broker):
+    partner = Cloud(broker.url)
+    yield partner
+    partner.close()
+
+
+@pytest.fixture
+def settings(broker, tmp_path):
+    return GatewaySettings(
+        data_folder=tmp_path / "gateway",
+        broker_url=broker.url,
+        healthy_readings=HEALTHY,
+        counters_seconds=0.2,
+        repeat_seconds=0.5,
+        checkpoint_messages=3,
+    )
+
+
+@contextmanager
+def running(settings):
+    """A gateway in a thread of this process; its failure is the test's."""
+    stop, ready = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(service.run, settings, stop, ready)
+        try:
+            until(lambda: ready.is_set() or work.done(), "the gateway to reach its brokers")
+            yield
+        finally:
+            stop.set()
+            work.result(LIMIT_SECONDS)
+
+
+def test_readings_are_stored_marked_judged_and_passed_on(settings, device, cloud):
+    device.birth()
+    with running(settings):
+        for sequence in range(0, 160, 16):
+            device.data(sequence)
+        until(lambda: device.mark() == (0, 160), "the mark of everything")
+        until(lambda: len(cloud.readings()) == 160, "the readings in the cloud")
+        until(lambda: cloud.counters() and cloud.counters().stored == 160, "the accounts")
+        until(lambda: cloud.of_kind("rescore"), "the scores of the commissioning")
+    assert cloud.readings() == [(0, sequence) for sequence in range(160)]
+    assert cloud.counters() == codec.Counters("pump-1", 0, 160, 160, 0, 0, 0)
+    assert codec.decode_birth(cloud.of_kind("birth")[0]).profile == PROFILE
+    judged = [codec.decode_judged(body) for body in cloud.of_kind("readings")]
+    assert [j.data for j, _ in judged] == [data_message(sequence) for sequence in range(0, 160, 16)]
+    assert all(np.isnan(j.gateway_scores).all() for j, _ in judged[:4])
+    assert all(np.isfinite(j.gateway_scores).all() for j, _ in judged[4:])
+    [rescore] = [codec.decode_rescore(body) for body in cloud.of_kind("rescore")]
+    assert (rescore.boot, rescore.sequence, len(rescore.gateway_scores)) == (0, 0, HEALTHY)
+    assert_judged_as_alone(cloud, settings, 160)
+
+
+def assert_judged_as_alone(cloud, settings, readings):
+    """The judgement without broker and disk says the same, bit for bit, however the readings are grouped."""
+    judged = [codec.decode_judged(body) for body in cloud.of_kind("readings")]
+    birth = codec.decode_birth(cloud.of_kind("birth")[0])
+    alone = DeviceJudge(birth, HEALTHY, false_alarms_per_day=settings.false_alarms_per_day)
+    verdicts = [alone.take(regrouped([data for _, data in judged], first, 5)) for first in range(0, readings, 5)]
+    for mine, theirs in (
+        ([v.gateway_scores for v in verdicts], [j.gateway_scores for j, _ in judged]),
+        ([v.fused_scores for v in verdicts], [j.fused_scores for j, _ in judged]),
+        ([v.flags for v in verdicts], [j.flags for j, _ in judged]),
+        ([v.top_channels for v in verdicts], [j.top_channels for j, _ in judged]),
+    ):
+        assert np.concatenate(mine).tobytes() == np.concatenate(theirs).tobytes()
+    alone_rescores = [codec.encode_rescore(rescore) for v in verdicts for rescore in v.rescores]
+    assert alone_rescores == cloud.of_kind("rescore")
+
+
+def regrouped(datas, first, readings):
+    """Readings `first` to ``first + readings`` of many messages as one message."""
+    arrays = {n: np.concatenate([getattr(d, n) for d in datas]) for n in ("times_ns", "scores_q12", "tops", "counts")}
+    part = {name: values[first : first + readings] for name, values in arrays.items()}
+    return codec.Data("pump-1", 0, first, 0, 0, 0, 0, features=None, **part)
+
+
+def test_what_comes_twice_is_counted_and_answered(settings, device, cloud):
+    device.birth()
+    with running(settings):
+        device.data(0)
+        until(lambda: device.mark() == (0, 16), "the mark")
+        device.messages.clear()
+        device.data(0)
+        until(lambda: device.mark() == (0, 16), "the mark once more")
+        until(lambda: cloud.counters() and cloud.counters().duplicates == 16, "the account of duplicates")
+    assert cloud.readings() == [(0, sequence) for sequence in range(16)]
+
+
+def test_a_gap_is_left_to_the_sensor_until_it_gives_up(settings, device, cloud):
+    device.birth()
+    with running(settings):
+        device.data(0)
+        device.data(32)
+        until(lambda: device.mark() == (0, 16), "the mark before the gap")
+        device.data(16)
+        device.data(32)
+        until(lambda: device.mark() == (0, 48), "the mark after the repeat")
+        device.data(64, oldest=64)
+        until(lambda: device.mark() == (0, 80), "the mark after a loss")
+        until(lambda: cloud.counters() and cloud.counters().lost == 16, "the account of the loss")
+    assert cloud.counters() == codec.Counters("pump-1", 0, 80, 64, 16, 0, 0)
+
+
+def test_readings_of_an_unknown_device_wait_for_its_birth(settings, device, cloud):
+    with running(settings):
+        device.data(0)
+        device.birth(boot=1)
+        until(lambda: cloud.of_kind("birth"), "the birth")
+        device.data(0, boot=1)
+        until(lambda: device.mark() == (1, 16), "the mark")
+    assert cloud.readings() == [(1, sequence) for sequence in range(16)]
+    assert all(codec.decode_stored(p).boot == 1 for p in device.messages[topics.device_stored("pump-1")])
+
+
+def test_a_new_boot_begins_again_and_an_old_one_is_dropped(settings, device, cloud):
+    device.birth()
+    with running(settings):
+        device.data(0)
+        until(lambda: device.mark() == (0, 16), "the first boot")
+        device.birth(boot=1)
+        device.data(0, boot=1)
+        until(lambda: device.mark() == (1, 16), "the second boot")
+        device.data(16, boot=0)
+        until(lambda: cloud.counters(boot=1) and cloud.counters(boot=1).duplicates == 16, "the stale message")
+    assert cloud.readings() == [(boot, sequence) for boot in (0, 1) for sequence in range(16)]
+
+
+def test_poison_is_counted_and_stops_nothing(settings, device, cloud):
+    device.birth()
+    with running(settings):
+        device.send(topics.data("pump-1"), b"\xff\x00 no message of ours")
+        device.send(topics.data("pump-1"), cbor2.dumps({0: 1, 1: "pump-1"}))
+        device.send(topics.data("pump-2"), data_message(0))
+        device.send(topics.birth("pump-1"), b"")
+        device.send(topics.data("pump-1"), data_message(0, channels=3))
+        device.data(0)
+        until(lambda: device.mark() == (0, 16), "the mark")
+    with running(settings):  # refused messages were acknowledged: the session does not bring them again
+        device.data(16)
+        until(lambda: device.mark() == (0, 32), "the mark")
+    store = Store(settings.data_folder, read_only=True)
+    assert store.refused == 5
+    store.close()
+
+
+def test_a_restart_continues_the_judgement_to_the_bit(settings, device, cloud):
+    device.birth()
+    for first in range(0, 240, 80):
+        with running(settings):
+            for sequence in range(first, first + 80, 16):
+                device.data(sequence)
+            until(lambda end=first + 80: device.mark() == (0, end), "the mark of this run")
+    with running(settings):
+        until(lambda: len(cloud.readings()) == 240, "the readings in the cloud")
+    assert_judged_as_alone(cloud, settings, 240)
+
+
+def test_what_comes_while_the_gateway_is_away_waits_in_the_broker(settings, device, cloud):
+    device.birth()
+    with running(settings):
+        device.data(0)
+        until(lambda: device.mark() == (0, 16), "the mark")
+    for sequence in range(16, 96, 16):
+        device.data(sequence)
+    with running(settings):
+        until(lambda: device.mark() == (0, 96), "the mark of what waited")
+        until(lambda: len(cloud.readings()) == 96, "the readings in the cloud")
+
+
+def test_a_broker_that_dies_loses_nothing(settings, broker, device, cloud):
+    device.birth()
+    with running(settings):
+        device.data(0)
+        until(lambda: device.mark() == (0, 16), "the mark before")
+        broker.kill()
+        until(lambda: broker.restarts == 1, "the broker to be back")
+        until(device.client.is_connected, "the device to be back")
+
+        def repeat_from_the_mark():
+            for sequence in range(device.mark()[1], 96, 16):
+                device.data(sequence)
+            return device.mark() == (0, 96)
+
+        until(repeat_from_the_mark, "the mark of everything")
+        until(lambda: len(cloud.readings()) == 96, "the readings in the cloud")
+    assert cloud.readings() == [(0, sequence) for sequence in range(96)]
+
+
+def test_the_outbox_keeps_what_an_absent_cloud_has_not_confirmed(settings, device, cloud):
+    cloud.answering = False
+    device.birth()
+    with running(settings):
+        for sequence in range(0, 48, 16):
+            device.data(sequence)
+        until(lambda: device.mark() == (0, 48), "the mark")
+    store = Store(settings.data_folder, read_only=True)
+    assert store.outbox_readings() == 48
+    store.close()
+    cloud.answering = True
+    with running(settings):
+        until(lambda: len(cloud.readings()) == 48, "the readings in the cloud")
+        until(cloud.counters, "the accounts")
+    store = Store(settings.data_folder, read_only=True)
+    assert store.outbox_readings() == 0
+    store.close()
+    assert cloud.readings() == [(0, sequence) for sequence in range(48)]
+
+
+def test_a_cloud_that_knows_more_than_the_store_begins_a_new_epoch(settings, device, cloud):
+    device.birth()
+    with running(settings):
+        device.data(0)
+        until(cloud.readings, "the readings")
+        [epoch] = cloud.next
+        cloud.next[epoch] += 1000
+        device.data(16)
+        until(lambda: len(cloud.next) == 2, "a new epoch")
+        until(lambda: len(cloud.readings()) == 32, "the readings that the cloud had refused")
+
+
+def image_for(version, key, profile=PROFILE):
+    """The smallest signed image: a recipe without layers."""
+    scaling = [model_image.Scaling(0, 1 << 20, 10)]
+    content = model_image.ImageContent(
+        version, 0, 0, 16, 1, 10**10, profile.digest(), 1000, scaling * 2, [], scaling * 8, [1] * 8, []
+    )
+    unsigned = model_image.encode(content)
+    key_id = ed25519.key_id(key.public_key().public_bytes_raw())
+    return model_image.seal(unsigned, key_id, key.sign(model_image.signed_message(unsigned)))
+
+
+def test_only_good_images_are_passed_on_and_refusals_are_reported(settings, device, cloud):
+    key, stranger = Ed25519PrivateKey.from_private_bytes(bytes(32)), Ed25519PrivateKey.from_private_bytes(b"x" * 32)
+    settings = settings.model_copy(update={"release_public_key": key.public_key().public_bytes_raw().hex()})
+    release = topics.release("gateway-1", "pump-1")
+    good = image_for(3, key)
+    tampered = bytearray(good)
+    tampered[100] ^= 1
+    device.birth(version=1)
+
+    def refusals():
+        states = [codec.decode_state(body) for body in cloud.of_kind("state")]
+        return [(state.judged_version, state.reason) for state in states if state.result == "refused"]
+
+    with running(settings):
+        cloud.send(release, good, True)
+        until(lambda: device.messages[topics.image("pump-1")] == [good], "the image at the device")
+        for count, bad in enumerate((bytes(tampered), good[:-10], image_for(4, stranger), image_for(2, key)), start=1):
+            cloud.send(release, bad, True)
+            until(lambda count=count: len(refusals()) == count, "the report of a refusal")
+        better = image_for(4, key)
+        cloud.send(release, better, True)
+        until(lambda: device.messages[topics.image("pump-1")] == [good, better], "the next image at the device")
+    with running(settings):  # the retained copy of the release comes again and changes nothing
+        device.data(0)
+        until(lambda: device.mark() == (0, 16), "the mark")
+    assert device.messages[topics.image("pump-1")] == [good, better]
+    assert [version for version, _ in refusals()] == [0, 0, 4, 2]
+    assert [reason.startswith("gateway: ") for _, reason in refusals()] == [True] * 4
+
+
+def test_a_second_gateway_on_the_same_folder_is_refused(settings, device):
+    with running(settings):
+        until((settings.data_folder / "gateway.sqlite3").exists, "the first gateway")
+        with pytest.raises(FolderInUseError, match="in use by another gateway"):
+            service.run(settings, threading.Event())
+
+
+def process(settings, *arguments):
+    environment = os.environ | {"PYTHONPATH": str(Path(service.__file__).parents[1]), "COLUMNS": "200"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "gateway.cli", *arguments, "--data-folder", str(settings.data_folder)],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_sigterm_ends_the_process_with_status_0_and_status_tells_what_is_stored(settings, device, cloud):
+    device.birth()
+    gateway = process(settings, "run", "--broker-url", settings.broker_url, "--healthy", f"pump-1={HEALTHY}")
+    try:
+        until(lambda: device.data(0) or device.mark() == (0, 16), "the mark")
+        gateway.send_signal(signal.SIGTERM)
+        _, log = gateway.communicate(timeout=LIMIT_SECONDS)
+    finally:
+        gateway.kill()
+        gateway.communicate()
+    assert gateway.returncode == 0, log
+    assert [json.loads(line)["level"] for line in log.splitlines()]
+    until(cloud.counters, "the accounts of the end")
+    status = process(settings, "status", "--json")
+    facts = json.loads(status.communicate(timeout=LIMIT_SECONDS)[0])
+    assert facts["devices"]["pump-1"]["boots"]["0"]["stored"] == 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("run", "--broker-url", "http://x"), 2, "broker_url"),
+        (("run", "--id", "Gateway One"), 2, "a-z"),
+        (("run", "--healthy", "pump-1"), 2, "device=count"),
+        (("run", "--healthy-readings", "7"), 2, "at least 48"),
+        (("run", "--release-public-key", "abcd"), 2, "32 bytes"),
+        (("status",), 1, "no gateway store"),
+    ],
+)
+def test_wrong_use_is_one_sentence(tmp_path, arguments, status, words):
+    wrong = process(GatewaySettings(data_folder=tmp_path / "none"), *arguments)
+    output, error = wrong.communicate(timeout=LIMIT_SECONDS)
+    assert wrong.returncode == status
+    assert words in error
+    assert error.count("\n") == 1
+    assert not output
+    assert "Traceback" not in error
