@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shared.recordings.cells import is_missing
 from shared.recordings.recording import UNKNOWN_START_NS
+from shared.recordings.uniform import read_uniform
 
 NO_STAMP = -(2**63)
 _LIMIT_NS = 2**63 - 1
@@ -98,6 +99,11 @@ class StampFormat:
             counted = (_counted(cell, self.unit_ns, base, decimal_comma) for cell in cells)
             return np.fromiter(counted, np.int64, len(cells))
         pattern = _PATTERNS[self.order]
+        match = pattern.fullmatch(cells[0]) if cells else None
+        if match is not None and (first_ns := _calendar(cells[0], pattern, self.order)) != NO_STAMP:
+            together = read_uniform(cells, match, self.order, first_ns)
+            if together is not None:
+                return together
         return np.fromiter((_calendar(cell, pattern, self.order) for cell in cells), np.int64, len(cells))
 
     def read_numbers(self, numbers: NDArray[np.generic]) -> NDArray[np.int64]:
