@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from cloud.api.access import Tier, require_token
 from cloud.api.assets import Device, list_devices
@@ -14,6 +14,7 @@ from cloud.tier import CloudTier
 
 router = APIRouter(prefix="/devices", tags=["devices"])
 POINTS_LIMIT = 10_000
+TimeNs = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class ChannelDescription(BaseModel):
@@ -86,8 +87,8 @@ def get_device(device: str, tier: Tier) -> DeviceDetail:
 def get_history(
     device: str,
     tier: Tier,
-    from_ns: int | None = None,
-    to_ns: int | None = None,
+    from_ns: TimeNs | None = None,
+    to_ns: TimeNs | None = None,
     points: Annotated[int, Query(ge=1, le=POINTS_LIMIT)] = 500,
     channel: str | None = None,
 ) -> History:

@@ -168,7 +168,7 @@ class EmbeddedStore:
                 raise CloudError(f"A reading has no column {name!r}: ask for counts or features.")
             value = f"nullif({name}[{int(index) + 1}]::INTEGER, {MISSING})"
         where = f"FROM {VIEW} WHERE device = ? AND time_ns BETWEEN ? AND ?"
-        chosen = [device, from_ns, to_ns]
+        chosen = [device, int(from_ns), int(to_ns)]
         with self._database.reading() as connection:
             [(count, first, last)] = rows(connection, f"SELECT count(*), min(time_ns), max(time_ns) {where}", chosen)
             if not count:
