@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from firmware.host.fleet import write_device
 from shared.errors import UsageError
+from shared.identity import DeviceProfile
 from shared.recordings import Recording, read_recording
 from shared.recordings.simulator import FAULTS, HEALTHY, simulate, write_simulation
 from tocsin.demo.options import DemoOptions
-from tocsin.provisioning import Provisioned, healthy_part, provision
+from tocsin.provisioning import healthy_part, provision
 from tocsin.replay import device_id
 
 SITE = "demo/site/area/line"
@@ -26,24 +27,27 @@ SIMULATED_ONSET_S = 900.0
 RAW_BYTES = {"fast": 2, "slow": 4}
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """One device before its training."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A device in the fleet's folder. Times in UTC nanoseconds, `raw_bytes` of all its samples."""
 
-    recording: Recording
-    device: str
-    asset: str
-    healthy_rows: int
+    profile: DeviceProfile
+    image: bytes
+    healthy_readings: int
+    start_ns: int
+    healthy_end_ns: int
+    end_ns: int
+    raw_bytes: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Truth:
     """What is known about the recordings; no tier sees it. Times in UTC nanoseconds."""
 
     #: The asset that goes wrong and when; None when nothing does, or nothing is known.
     asset: str | None
     onset_ns: int | None
-    #: From here on alarms count as false when nothing is wrong: the end of the healthy part.
+    #: The end of the part that models are made from.
     healthy_end_ns: int
     #: Stretches of time in which something is wrong.
     anomalous: tuple[tuple[int, int], ...]
@@ -59,22 +63,112 @@ class Plan:
     """The prepared demo: devices in `fleet`, their sizes, and the truth for the summary."""
 
     fleet: Path
-    devices: dict[str, Provisioned]
+    devices: dict[str, Prepared]
     truth: Truth
-    start_ns: int
-    end_ns: int
-    raw_bytes: int
     notes: tuple[str, ...]
     #: The asset whose devices get a new model.
     retrained_asset: str
 
+    @property
+    def start_ns(self) -> int:
+        """When the earliest recording begins."""
+        return min(device.start_ns for device in self.devices.values())
 
-def collect(options: DemoOptions, say: Callable[[str], None]) -> tuple[list[Task], Truth, tuple[str, ...]]:
-    """The recordings of the demo and the truth about them."""
-    if options.recording is None:
-        return _simulated(options, say)
+    @property
+    def end_ns(self) -> int:
+        """When the last recording ends."""
+        return max(device.end_ns for device in self.devices.values())
+
+    @property
+    def raw_bytes(self) -> int:
+        """What the samples of all devices would cost if they were sent as they are."""
+        return sum(device.raw_bytes for device in self.devices.values())
+
+
+def put_into_fleet(
+    fleet: Path, recording: Recording, device: str, asset: str, healthy_rows: int, seed: int
+) -> Prepared:
+    """Train one device and write it into the fleet's folder."""
+    provisioned = provision(recording, device, asset, healthy_rows, seed=seed)
+    write_device(fleet, provisioned.profile, provisioned.source, provisioned.image)
+    return Prepared(
+        provisioned.profile,
+        provisioned.image,
+        provisioned.healthy_readings,
+        int(recording.times_ns[0]),
+        int(recording.times_ns[healthy_rows - 1]),
+        int(recording.times_ns[-1]),
+        recording.values.size * RAW_BYTES[recording.kind],
+    )
+
+
+def simulate_asset(folder: Path, number: int, fault: str, seed: int) -> tuple[list[Prepared], int | None]:
+    """Simulate one pump and prepare its two devices (in a process of its own); with the onset of its fault."""
+    name = f"pump-{number}"
+    simulation = simulate(
+        1000 * seed + number, fault, duration_s=SIMULATED_DURATION_S, onset_s=SIMULATED_ONSET_S, asset=f"{SITE}/{name}"
+    )
+    write_simulation(simulation, folder / "recordings" / name)
+    prepared = [
+        put_into_fleet(
+            folder / "fleet",
+            recording,
+            f"{name}-{part}",
+            f"{SITE}/{name}",
+            int(SIMULATED_HEALTHY_S * recording.sample_rate_hz),
+            seed,
+        )
+        for part, recording in (("vibration", simulation.vibration), ("process", simulation.process))
+    ]
+    return prepared, simulation.onset_ns
+
+
+def prepare(options: DemoOptions, say: Callable[[str], None], step: Callable[[str, int, int], None]) -> Plan:
+    """Make or read the recordings, train two assets at a time, provision. `step("models", done, total)` counts."""
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            if options.recording is None:
+                return _simulated(options, pool, say, step)
+            return _recorded(options, options.recording, pool, step)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _simulated(
+    options: DemoOptions, pool: ProcessPoolExecutor, say: Callable[[str], None], step: Callable[[str, int, int], None]
+) -> Plan:
+    if options.fault not in (*FAULTS, HEALTHY):
+        raise UsageError(f"fault {options.fault!r} is none of {', '.join((*FAULTS, HEALTHY))}")
+    faults = {1: options.fault, 2: HEALTHY}
+    running: dict[Future[tuple[list[Prepared], int | None]], int] = {}
+    for number, fault in faults.items():
+        say(f"simulating pump-{number}: {'no fault' if fault == HEALTHY else fault.replace('_', ' ')}")
+        running[pool.submit(simulate_asset, options.folder, number, fault, options.seed)] = number
+    step("models", 0, 2 * len(faults))
+    results: dict[int, tuple[list[Prepared], int | None]] = {}
+    for finished in as_completed(running):
+        results[running[finished]] = finished.result()
+        step("models", 2 * len(results), 2 * len(faults))
+    devices = {entry.profile.device: entry for number in sorted(results) for entry in results[number][0]}
+    onset_ns = results[1][1]
+    asset = f"{SITE}/pump-1"
+    end_ns = max(entry.end_ns for entry in devices.values())
+    truth = Truth(
+        None if onset_ns is None else asset,
+        onset_ns,
+        max(entry.healthy_end_ns for entry in devices.values()),
+        () if onset_ns is None else ((onset_ns, end_ns),),
+        True,
+    )
+    return Plan(options.folder / "fleet", devices, truth, (), asset)
+
+
+def _recorded(
+    options: DemoOptions, file: str, pool: ProcessPoolExecutor, step: Callable[[str, int, int], None]
+) -> Plan:
     recording = read_recording(
-        options.recording,
+        file,
         healthy_rows=options.healthy_rows,
         channels=options.channels,
         time_column=options.time_column,
@@ -82,11 +176,16 @@ def collect(options: DemoOptions, say: Callable[[str], None]) -> tuple[list[Task
         ignore=(*options.ignore, *((options.truth,) if options.truth else ())),
         transpose=options.transpose,
     )
-    healthy_rows = healthy_part(recording, options.healthy_rows, options.recording)
-    device = device_id(options.recording)
+    healthy_rows = healthy_part(recording, options.healthy_rows, file)
+    device = device_id(file)
     asset = f"{SITE}/{device}"
     truth = _truth_of(recording, options.truth, asset, healthy_rows)
-    return [Task(recording, device, asset, healthy_rows)], truth, recording.notes
+    step("models", 0, 1)
+    prepared = pool.submit(
+        put_into_fleet, options.folder / "fleet", recording, device, asset, healthy_rows, options.seed
+    ).result()
+    step("models", 1, 1)
+    return Plan(options.folder / "fleet", {device: prepared}, truth, recording.notes, asset)
 
 
 def _truth_of(recording: Recording, column: str | None, asset: str, healthy_rows: int) -> Truth:
@@ -111,68 +210,3 @@ def _spans(anomalous: NDArray[np.bool_], times_ns: NDArray[np.int64]) -> tuple[t
     edges = np.diff(np.concatenate([[False], anomalous, [False]]).astype(np.int8))
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
     return tuple((int(times_ns[begin]), int(times_ns[end])) for begin, end in zip(begins, ends, strict=True))
-
-
-def _simulated(options: DemoOptions, say: Callable[[str], None]) -> tuple[list[Task], Truth, tuple[str, ...]]:
-    if options.fault not in (*FAULTS, HEALTHY):
-        raise UsageError(f"fault {options.fault!r} is none of {', '.join((*FAULTS, HEALTHY))}")
-    tasks = []
-    onset_ns = None
-    end_ns = healthy_end_ns = 0
-    for number, fault in ((1, options.fault), (2, HEALTHY)):
-        name = f"pump-{number}"
-        asset = f"{SITE}/{name}"
-        say(f"simulating {name}: {'no fault' if fault == HEALTHY else fault.replace('_', ' ')}")
-        simulation = simulate(
-            1000 * options.seed + number,
-            fault,
-            duration_s=SIMULATED_DURATION_S,
-            onset_s=SIMULATED_ONSET_S,
-            asset=asset,
-        )
-        write_simulation(simulation, options.folder / "recordings" / name)
-        for part, recording in (("vibration", simulation.vibration), ("process", simulation.process)):
-            healthy_rows = int(SIMULATED_HEALTHY_S * recording.sample_rate_hz)
-            tasks.append(Task(recording, f"{name}-{part}", asset, healthy_rows))
-            healthy_end_ns = max(healthy_end_ns, int(recording.times_ns[healthy_rows - 1]))
-            end_ns = max(end_ns, int(recording.times_ns[-1]))
-        if number == 1:
-            onset_ns = simulation.onset_ns
-    spans = () if onset_ns is None else ((onset_ns, end_ns),)
-    asset_with_fault = None if onset_ns is None else f"{SITE}/pump-1"
-    return tasks, Truth(asset_with_fault, onset_ns, healthy_end_ns, spans, True), ()
-
-
-def train(task: Task, seed: int) -> Provisioned:
-    """Train one device (in a process of its own)."""
-    return provision(task.recording, task.device, task.asset, task.healthy_rows, seed=seed)
-
-
-def prepare(options: DemoOptions, say: Callable[[str], None], step: Callable[[str, int, int], None]) -> Plan:
-    """Collect, train two devices at a time, provision. `step(device, done, total)` counts trained devices."""
-    tasks, truth, notes = collect(options, say)
-    devices: dict[str, Provisioned] = {}
-    step("models", 0, len(tasks))
-    with ProcessPoolExecutor(min(2, len(tasks)), mp_context=multiprocessing.get_context("spawn")) as pool:
-        running = {pool.submit(train, task, options.seed): task for task in tasks}
-        try:
-            for finished in as_completed(running):
-                devices[running[finished].device] = finished.result()
-                step("models", len(devices), len(tasks))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    fleet = options.folder / "fleet"
-    for task in tasks:
-        provisioned = devices[task.device]
-        write_device(fleet, provisioned.profile, provisioned.source, provisioned.image)
-    return Plan(
-        fleet,
-        {task.device: devices[task.device] for task in tasks},
-        truth,
-        min(int(task.recording.times_ns[0]) for task in tasks),
-        max(int(task.recording.times_ns[-1]) for task in tasks),
-        sum(task.recording.values.size * RAW_BYTES[task.recording.kind] for task in tasks),
-        notes,
-        tasks[0].asset,
-    )

@@ -115,8 +115,9 @@ class Demo:
 
     def run(self) -> int:
         """All of it."""
+        self._start_cloud()
         plan = self._prepare()
-        self._start(plan)
+        self._start_plant(plan)
         picture = self._watch(plan)
         self._sum_up(plan, picture)
         status = 1 if self.summary.failures else 0
@@ -164,8 +165,9 @@ class Demo:
         (self.folder / f"{name}.pid").write_text(f"{child.process.pid}\n")
         return child
 
-    def _start(self, plan: Plan) -> None:
-        public_key = ensure_signing_key(self.folder / "cloud")
+    def _start_cloud(self) -> None:
+        """Broker and cloud, which come up while models are trained."""
+        self.public_key = ensure_signing_key(self.folder / "cloud")
         broker = self.stack.enter_context(Broker(self.folder / "broker", on_event=self._say))
         self.broker_url = broker.url
         (self.folder / "broker.pid").write_text(f"{broker.pid}\n")
@@ -180,16 +182,19 @@ class Demo:
                 "TOCSIN_CLOUD_PORT": str(port),
             },
         )
-        healthy = {device: provisioned.healthy_readings for device, provisioned in plan.devices.items()}
+
+    def _start_plant(self, plan: Plan) -> None:
+        """The gateway, then the sensors."""
+        healthy = {device: prepared.healthy_readings for device, prepared in plan.devices.items()}
         self._child(
             "gateway",
             ["tocsin", "gateway", "run"],
             {
                 "TOCSIN_GATEWAY_ID": GATEWAY,
                 "TOCSIN_GATEWAY_DATA_FOLDER": str(self.folder / "gateway"),
-                "TOCSIN_GATEWAY_BROKER_URL": broker.url,
+                "TOCSIN_GATEWAY_BROKER_URL": self.broker_url,
                 "TOCSIN_GATEWAY_HEALTHY_READINGS_OF": json.dumps(healthy),
-                "TOCSIN_GATEWAY_RELEASE_PUBLIC_KEY": public_key.hex(),
+                "TOCSIN_GATEWAY_RELEASE_PUBLIC_KEY": self.public_key.hex(),
                 "TOCSIN_GATEWAY_COUNTERS_SECONDS": "1",
             },
         )
@@ -200,9 +205,8 @@ class Demo:
         speed = self.options.speed
         if speed == "auto":
             speed = str(max((plan.end_ns - plan.start_ns) / 1e9 / AUTO_SECONDS, 1e-3))
-        self._child(
-            "sensors", ["firmware.host.fleet", str(plan.fleet), broker.url, speed, public_key.hex(), "stay"], {}
-        )
+        keys = self.public_key.hex()
+        self._child("sensors", ["firmware.host.fleet", str(plan.fleet), self.broker_url, speed, keys, "stay"], {})
         self._mark("started")
 
     def _wait_for_cloud(self) -> None:
