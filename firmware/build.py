@@ -18,8 +18,8 @@ IMAGE_CHECK_PROGRAM = "tocsin-image-check"
 _INCLUDES = ("include", "generated", "ports/host")
 _CORE = ("src/*.c", "generated/*.c")
 _PROGRAMS = {
-    DEVICE_PROGRAM: ("main.o", "host_image.o", "host_memory.o", "host_streams.o"),
-    IMAGE_CHECK_PROGRAM: ("image_check.o",),
+    DEVICE_PROGRAM: ("main.c", "host_image.c", "host_memory.c", "host_streams.c"),
+    IMAGE_CHECK_PROGRAM: ("image_check.c",),
 }
 WARNINGS = (
     "-Wall",
@@ -99,17 +99,14 @@ def build_host(output_folder: Path, *, sanitize: bool = False, compiler: Sequenc
 
 def _build(command: list[str], flags: list[str], folder: Path) -> None:
     """Compile in a folder beside the result, then move it there: a build is whole or absent."""
+    includes = [f"-I{C_FOLDER / name}" for name in _INCLUDES]
+    core = [str(path) for pattern in _CORE for path in sorted(C_FOLDER.glob(pattern))]
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="build-", ignore_cleanup_errors=True) as workplace:
-        objects = Path(workplace) / "objects"
         programs = Path(workplace) / "programs"
-        objects.mkdir()
         programs.mkdir()
-        includes = [f"-I{C_FOLDER / name}" for name in _INCLUDES]
-        files = [str(path) for path in sources() if path.suffix == ".c"]
-        _compile([*command, *flags, *includes, "-c", *files], objects)
-        core = [path.stem + ".o" for pattern in _CORE for path in sorted(C_FOLDER.glob(pattern))]
-        for program, own in _PROGRAMS.items():
-            _compile([*command, *flags, *core, *own, "-o", str(programs / program)], objects)
+        for program, names in _PROGRAMS.items():
+            own = [str(C_FOLDER / "ports" / "host" / name) for name in names]
+            _compile([*command, *flags, *includes, *core, *own, "-o", str(programs / program)], programs)
         try:
             programs.rename(folder)
         except OSError as error:

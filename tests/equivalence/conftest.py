@@ -1,5 +1,6 @@
-"""One sensor told three times: the twin, NumPy and the C program, each fed the same samples and asked for the same bytes."""
+"""One sensor told three times, by the twin, NumPy and the C program: the same samples must give the same bytes."""
 
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ class Images:
 
     def layers(self, rng: np.random.Generator, widths: list[int], extreme: bool = False) -> list[Layer]:
         made = []
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(widths):
             weights = (
                 rng.choice([-128, 127], (outputs, inputs)) if extreme else rng.integers(-128, 128, (outputs, inputs))
             )
@@ -115,13 +116,19 @@ class Images:
         gap_ns: int = 5_000_000_000,
         version: int = 1,
         extreme: bool = False,
+        plain: bool = False,
     ) -> ImageContent:
-        """Any image that the reader accepts: multipliers, shifts and zeros over their ranges when `extreme`."""
+        """Any image that the reader accepts.
+
+        `extreme` draws multipliers, shifts and zeros from their whole ranges; `plain` makes every scaling 1.
+        """
         rng = np.random.default_rng(seed)
         features = channels * (4 if kind == definition.KIND_SLOW else 3 + bands)
         edges = sorted(int(edge) for edge in rng.choice(window // 2 + 2, bands + 1, replace=False)) if bands else []
 
         def scalings(count: int, spread: int) -> list[Scaling]:
+            if plain:
+                return [Scaling(0, 1 << 14, 14) for _ in range(count)]
             if extreme:
                 return [
                     Scaling(int(rng.integers(-(2**31), 2**31)), int(rng.integers(1, 2**30)), int(rng.integers(1, 47)))
@@ -232,10 +239,10 @@ class Bench:
     images: Images
 
     def twin(
-        self, image: ImageContent, times_ns, counts, clips, *, runs: int = 1, next_image=None, next_at=None
+        self, image: ImageContent, times_ns, counts, clips, *, runs: int = 1, boot=3, next_image=None, next_at=None
     ) -> Judged:
         messages: list[bytes] = []
-        device = TracedDevice("press-7", 3, image, messages)
+        device = TracedDevice("press-7", boot, image, messages)
         position = 0
         steps = np.diff(times_ns)
         while position < len(counts):
@@ -284,12 +291,14 @@ class Bench:
             scores[full], tops[full] = quantized.scores(image, features[full])
         return Judged(features.astype(np.int16), outputs.astype(np.int8), scores, tops, [])
 
-    def c(self, image: ImageContent, times_ns, counts, clips, *, program="cc", next_image=None, next_at=None) -> Judged:
+    def c(
+        self, image: ImageContent, times_ns, counts, clips, *, program="cc", boot=3, next_image=None, next_at=None
+    ) -> Judged:
         messages, trace = run_device(
             self.programs[program],
             model_image.seal(model_image.encode(image)),
             "press-7",
-            3,
+            boot,
             sample_stream(image.kind, times_ns, counts, np.flatnonzero(clips), next_at),
             features=len(image.features),
             next_image=None if next_image is None else model_image.seal(model_image.encode(next_image)),

@@ -5,12 +5,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.messages import compact
 from shared.messages.codec import decode_data
 from shared.signal import definition
 
 SLOW = definition.KIND_SLOW
 FAST = definition.KIND_FAST
 MISSING = definition.MISSING
+NO_FEATURE = compact.NO_FEATURE
 
 
 def samples(rng, rows, channels, flavour):
@@ -21,6 +23,8 @@ def samples(rng, rows, channels, flavour):
         counts = rng.integers(-(2**31) + 1, 2**31, (rows, channels))
     elif flavour == "rails":
         counts = rng.choice([-(2**31) + 1, 2**31 - 1, -32768, 32767, 0], (rows, channels))
+    elif flavour == "whisper":
+        counts = rng.integers(-4, 5, (rows, channels))
     elif flavour == "stuck":
         counts = np.repeat(rng.integers(-(2**31) + 1, 2**31, (1, channels)), rows, axis=0)
     else:  # missing
@@ -38,7 +42,7 @@ def samples(rng, rows, channels, flavour):
     return times.astype(np.int64), counts.astype(np.int32), clips
 
 
-FLAVOURS = ("noise", "wide", "rails", "stuck", "missing")
+FLAVOURS = ("noise", "wide", "rails", "stuck", "missing", "whisper")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -48,11 +52,13 @@ FLAVOURS = ("noise", "wide", "rails", "stuck", "missing")
     channels=st.integers(1, 4),
     window=st.sampled_from([4, 8, 32, 256]),
     layers=st.booleans(),
-    extreme=st.booleans(),
+    scalings=st.sampled_from(["usual", "extreme", "plain"]),
 )
-def test_slow_devices(bench, same, seed, flavour, channels, window, layers, extreme):
+def test_slow_devices(bench, same, seed, flavour, channels, window, layers, scalings):
     rng = np.random.default_rng(seed)
-    image = bench.images.random(seed, channels=channels, window=window, layers=layers, extreme=extreme)
+    image = bench.images.random(
+        seed, channels=channels, window=window, layers=layers, extreme=scalings == "extreme", plain=scalings == "plain"
+    )
     times, counts, clips = samples(rng, 300, channels, flavour)
     if window == 256:
         times, clips = np.arange(300) * 10**9, np.zeros(300, bool)
@@ -73,12 +79,20 @@ def test_slow_devices(bench, same, seed, flavour, channels, window, layers, extr
     hop=st.sampled_from([1, 13, 32, 64, 100, 256, 300]),
     bands=st.integers(1, 9),
     layers=st.booleans(),
-    extreme=st.booleans(),
+    scalings=st.sampled_from(["usual", "extreme", "plain"]),
 )
-def test_fast_devices(bench, same, seed, flavour, channels, window, hop, bands, layers, extreme):
+def test_fast_devices(bench, same, seed, flavour, channels, window, hop, bands, layers, scalings):
     rng = np.random.default_rng(seed)
     image = bench.images.random(
-        seed, kind=FAST, channels=channels, window=window, hop=hop, bands=bands, layers=layers, extreme=extreme
+        seed,
+        kind=FAST,
+        channels=channels,
+        window=window,
+        hop=hop,
+        bands=bands,
+        layers=layers,
+        extreme=scalings == "extreme",
+        plain=scalings == "plain",
     )
     rows = window + 20 * min(hop, 64)
     times, counts, clips = samples(rng, rows, channels, flavour)
@@ -138,3 +152,46 @@ def test_a_message_closes_at_sixteen_readings_ten_seconds_a_gap_and_a_clip(bench
     assert [len(message) for message in messages] == [16, 16, 16, 11, 3, 3, 4]
     assert [message.stretch for message in messages] == [0, 0, 0, 0, 0, 1, 2]
     assert [message.sequence for message in messages] == [0, 16, 32, 48, 59, 62, 65]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_spectrum_of_a_whisper_shows_every_rounding(bench, same, seed):
+    rng = np.random.default_rng(seed)
+    image = bench.images.random(seed, kind=FAST, channels=1, window=256, hop=64, bands=64, plain=True)
+    times, clips = np.arange(4096) * 10**6, np.zeros(4096, bool)
+    counts = rng.integers(-3, 4, (4096, 1)).astype(np.int32)
+    c = bench.c(image, times, counts, clips)
+    same(bench.twin(image, times, counts, clips), c)
+    same(bench.numpy(image, times, counts, clips), c)
+
+
+def test_the_first_of_equally_distant_features_is_the_top_one(bench, same):
+    image = bench.images.random(8, channels=2, window=4)
+    image.weights = [0] * 8
+    image.golden_score = 0
+    times, clips = np.arange(20) * 10**9, np.zeros(20, bool)
+    counts = np.random.default_rng(8).integers(-100_000, 100_000, (20, 2)).astype(np.int32)
+    c = bench.c(image, times, counts, clips)
+    same(bench.twin(image, times, counts, clips), c)
+    same(bench.numpy(image, times, counts, clips), c)
+    assert c.tops.tolist() == [NO_FEATURE] * 3 + [0] * 17
+
+
+@pytest.mark.parametrize("boot", [0, 23, 24, 255, 256, 40_000, 65_535, 65_536, 2**32 - 1, 2**32, 2**63 - 1])
+def test_numbers_of_every_length_are_encoded_alike(bench, boot):
+    image = bench.images.random(2, channels=1, window=4)
+    times, counts, clips = np.arange(5) - 2, np.arange(5, dtype=np.int32)[:, None], np.zeros(5, bool)
+    assert (
+        bench.c(image, times, counts, clips, boot=boot).messages
+        == bench.twin(image, times, counts, clips, boot=boot).messages
+    )
+
+
+def test_a_thousand_channels_fill_a_message(bench, same):
+    image = bench.images.random(4, channels=1024, window=4, hidden=(2,))
+    times, clips = np.arange(20) * 10**6, np.zeros(20, bool)
+    counts = np.random.default_rng(4).integers(-100_000, 100_000, (20, 1024)).astype(np.int32)
+    twin, c = bench.twin(image, times, counts, clips), bench.c(image, times, counts, clips)
+    same(twin, c)
+    assert twin.messages == c.messages
+    assert len(c.messages[0]) > 65_536
