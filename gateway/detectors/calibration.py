@@ -1,5 +1,6 @@
 """From healthy scores to a threshold that healthy readings pass at a wanted rate."""
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -24,7 +25,7 @@ def out_of_block(
     """
     scores = np.empty(len(features))
     edges = [len(features) * block // BLOCKS for block in range(BLOCKS + 1)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         score = fit(np.concatenate((features[:begin], features[end:])))
         for index in range(begin, end):
             scores[index] = score(features[index])

@@ -136,9 +136,7 @@ class DeviceDetector:
         detector.evidence = Evidence.calibrate(times_ns, detector.healthy_fused, false_alarms_per_day)
         return detector
 
-    def _calibrate(
-        self, squares: NDArray[np.float64], found: NDArray[np.float64], judged: NDArray[np.bool_]
-    ) -> None:
+    def _calibrate(self, squares: NDArray[np.float64], found: NDArray[np.float64], judged: NDArray[np.bool_]) -> None:
         logarithms = np.log(np.maximum(squares, 1e-12))
         self.threshold = math.exp(tail_quantile(logarithms, FLAGGED_ONE_IN))
         self.healthy_scores = np.full(len(found), np.nan)
@@ -155,7 +153,7 @@ class DeviceDetector:
         channels = len(self.birth.profile.channels)
         if channels == len(columns):
             return np.asarray(columns)
-        return np.bincount(self._owners, columns, channels)
+        return np.asarray(np.bincount(self._owners, columns, channels), dtype=np.float64)
 
     def process(
         self,
@@ -238,9 +236,7 @@ class DeviceDetector:
             "stretch": self._stretch,
             "until learning": self._until_learning,
         }
-        return portable.pack(
-            _STATE, own | self._features.fields() | self._distance.fields() | self.evidence.fields()
-        )
+        return portable.pack(_STATE, own | self._features.fields() | self._distance.fields() | self.evidence.fields())
 
     @classmethod
     def from_state(cls, content: bytes) -> Self:

@@ -94,11 +94,11 @@ class RunningMahalanobis(base.AnomalyDetector):
         if self._since_refresh >= REFRESH_ROWS:
             self.refresh()
 
-    def score_one(self, x: dict[Any, float]) -> float:  # type: ignore[override]
+    def score_one(self, x: dict[Any, float]) -> float:
         """`score` with river's verb: `x` maps features, in their order, to values."""
         return self.score(np.fromiter(x.values(), np.float64, len(x)))
 
-    def learn_one(self, x: dict[Any, float]) -> None:  # type: ignore[override]
+    def learn_one(self, x: dict[Any, float]) -> None:
         """`learn` with river's verb."""
         self.learn(np.fromiter(x.values(), np.float64, len(x)))
 

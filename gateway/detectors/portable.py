@@ -20,7 +20,7 @@ FORMAT = 1
 STATE_LIMIT_BYTES = 256 << 20
 _FLOAT64 = 86  # RFC 8746: little-endian float64
 
-Value = NDArray[np.float64] | int | float | str | bytes | bool | list[str] | None
+Value = NDArray[np.float64] | int | float | str | bytes | bool | list[Any] | None
 
 
 def pack(what: str, fields: dict[str, Value]) -> bytes:

@@ -1,0 +1,140 @@
+"""One alarm of an asset, whichever of its devices speak up: begin, growth, end, and why."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from gateway.detectors import portable
+from gateway.detectors.judgement import Judgement
+from gateway.errors import GatewayError
+from shared.messages.codec import Alarm, Reason, decode_alarm, encode_alarm
+
+#: An open alarm is told again when its peak has grown by this factor: a handful of times, however long it lasts.
+TOLD_AGAIN_AT = 1.5
+#: Reasons of an alarm, over all of its devices.
+REASONS_MAX = 6
+_STATE = "alarms of an asset"
+
+
+def alarm_identifier(asset: str, device: str, begin_ns: int) -> str:
+    """Sixteen hexadecimal digits: the same for the same begin, in every replay.
+
+    >>> alarm_identifier("acme/north/water/line-1/pump-1", "pump-1-vibration", 1_700_000_000_000_000_000)
+    'cdc4541ee3f26fad'
+    """
+    return hashlib.sha256(f"{asset}\n{device}\n{begin_ns}".encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class _Voice:
+    """A device that is in alarm: its highest score so far and the reasons at that reading."""
+
+    peak: float
+    reasons: tuple[Reason, ...]
+
+
+class AssetAlarms:
+    """Joins the devices of one asset into one alarm at a time.
+
+    The first device in alarm begins it and names it; devices that join add their reasons and raise its peak; it ends
+    when none is in alarm any more.
+    """
+
+    def __init__(self, asset: str) -> None:
+        self.asset = asset
+        #: The alarm as it was told last; None while there is none.
+        self.open: Alarm | None = None
+        self._voices: dict[str, _Voice] = {}
+
+    def update(
+        self,
+        device: str,
+        times_ns: np.ndarray[Any, np.dtype[np.int64]],
+        judgement: Judgement,
+        reasons: Callable[[int], tuple[Reason, ...]],
+        provisional: bool,
+    ) -> list[Alarm]:
+        """Take in judged readings of a device; the alarm each time that it began, grew, was joined or ended.
+
+        Parameters
+        ----------
+        times_ns
+            int64 (m,), one per reading of `judgement`.
+        reasons
+            Gives the reasons of one reading, by its index in `judgement`.
+        provisional
+            The device was commissioned on little healthy data.
+        """
+        told: list[Alarm] = []
+        if device not in self._voices and not judgement.alarm.any():
+            return told
+        for index, (time_ns, alarm, fused) in enumerate(
+            zip(times_ns.tolist(), judgement.alarm.tolist(), judgement.fused.tolist(), strict=True)
+        ):
+            voice = self._voices.get(device)
+            if alarm and voice is None:
+                self._voices[device] = _Voice(fused, reasons(index))
+                told.append(self._join(device, time_ns, provisional))
+            elif alarm and voice is not None and fused > voice.peak:
+                voice.peak, voice.reasons = fused, reasons(index)
+                if self.open is not None and fused >= TOLD_AGAIN_AT * self.open.peak_score:
+                    told.append(self._tell(self.open))
+            elif not alarm and voice is not None:
+                told += self.release(device, time_ns)
+        return told
+
+    def release(self, device: str, time_ns: int) -> list[Alarm]:
+        """The device is in alarm no more (or commissioned anew); the ended alarm, if that ended it."""
+        if len(self._voices) > 1 or device not in self._voices:
+            self._voices.pop(device, None)
+            return []
+        ended = [] if self.open is None else [replace(self._tell(self.open), end_ns=max(time_ns, self.open.begin_ns))]
+        self._voices.clear()
+        self.open = None
+        return ended
+
+    def _join(self, device: str, time_ns: int, provisional: bool) -> Alarm:
+        if self.open is None:
+            identifier = alarm_identifier(self.asset, device, time_ns)
+            return self._tell(Alarm(identifier, self.asset, device, time_ns, None, 0.0, provisional, ()))
+        return self._tell(replace(self.open, provisional=self.open.provisional and provisional))
+
+    def _tell(self, alarm: Alarm) -> Alarm:
+        """The alarm with what its devices say now."""
+        loudest_first = sorted(self._voices.items(), key=lambda item: (item[0] != alarm.device, -item[1].peak, item[0]))
+        reasons = tuple(reason for _, voice in loudest_first for reason in voice.reasons)[:REASONS_MAX]
+        peak = max([alarm.peak_score, *(voice.peak for voice in self._voices.values())])
+        self.open = replace(alarm, peak_score=peak, reasons=reasons)
+        return self.open
+
+    def state(self) -> bytes:
+        """Everything that later alarms depend on, for `from_state`."""
+        voices = [
+            [device, voice.peak, [[r.channel, r.feature, r.distance, r.sentence] for r in voice.reasons]]
+            for device, voice in self._voices.items()
+        ]
+        opened = None if self.open is None else encode_alarm(self.open)
+        return portable.pack(_STATE, {"asset": self.asset, "open": opened, "voices": voices})
+
+    @classmethod
+    def from_state(cls, content: bytes) -> Self:
+        """The alarms whose `state` this is.
+
+        Raises
+        ------
+        GatewayError
+            The bytes are no such state.
+        """
+        fields = portable.unpack(content, _STATE)
+        try:
+            restored = cls(fields["asset"])
+            if fields["open"] is not None:
+                restored.open = decode_alarm(fields["open"])
+            for device, peak, reasons in fields["voices"]:
+                restored._voices[device] = _Voice(peak, tuple(Reason(*reason) for reason in reasons))
+        except (KeyError, TypeError, ValueError) as error:
+            raise GatewayError(f"stored alarms: not a state that this version reads ({error})") from error
+        return restored
