@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from cloud.api.access import Tier
+from cloud.storage.port import Position
 from cloud.tier import CloudTier
 
 router = APIRouter(tags=["loss"])
@@ -13,7 +14,7 @@ class DeviceLoss(BaseModel):
     """Readings of a device over all its boots.
 
     `produced` and `gateway_*` are as the gateway counted last; ``produced == gateway_stored + gateway_lost`` there.
-    Here `lost` counts the numbers missing between stored readings, those that the gateway had lost among them;
+    Here `lost` counts the numbers missing between stored readings, and what the gateway lost after the last of them;
     `duplicates` came twice and were dropped; `waiting` is stored at the gateway and not here yet.
     """
 
@@ -61,6 +62,19 @@ def get_loss(tier: Tier) -> Loss:
     return count_loss(tier)
 
 
+def lost_beyond(position: Position, produced: int, lost_at_gateway: int) -> int:
+    """Readings of a boot that the gateway lost and whose gap does not show here, because nothing came after it.
+
+    A gateway that lost its folder counts as lost what it no longer knows; what is stored here is never lost.
+
+    >>> lost_beyond(Position("a", 1, next_sequence=10, stored=8, lost=2), produced=15, lost_at_gateway=7)
+    5
+    >>> lost_beyond(Position("a", 1, next_sequence=10, stored=10), produced=12, lost_at_gateway=10)
+    2
+    """
+    return max(min(lost_at_gateway, produced - position.stored) - position.lost, 0)
+
+
 def count_loss(tier: CloudTier) -> Loss:
     """Loss accounting from the gateways' counters and this cloud's own positions and marks."""
     devices: dict[str, DeviceLoss] = {}
@@ -69,6 +83,7 @@ def count_loss(tier: CloudTier) -> Loss:
         zeros = dict.fromkeys(DeviceLoss.model_fields, 0)
         return devices.setdefault(device, DeviceLoss.model_validate({**zeros, "device": device}))
 
+    positions = {(position.device, position.boot): position for position in tier.store.positions()}
     for row in tier.facts.counters():
         entry = of(row.device)
         entry.produced += row.produced
@@ -76,7 +91,9 @@ def count_loss(tier: CloudTier) -> Loss:
         entry.gateway_lost += row.lost
         entry.gateway_duplicates += row.duplicates
         entry.gateway_late += row.late
-    for position in tier.store.positions():
+        known = positions.get((row.device, row.boot), Position(row.device, row.boot))
+        entry.lost += lost_beyond(known, row.produced, row.lost)
+    for position in positions.values():
         entry = of(position.device)
         entry.stored += position.stored
         entry.lost += position.lost

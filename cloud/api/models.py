@@ -1,11 +1,14 @@
 """``/api/models``: every version of every device's model and how far it came."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body, Depends, HTTPException
 from pydantic import BaseModel
 
-from cloud.api.access import Tier
+from cloud.api.access import Tier, require_token
+from shared import model_image
+from shared.errors import ImageError
+from shared.identity import check_id
 
 router = APIRouter(tags=["models"])
 ModelState = Literal["candidate", "refused", "released", "running", "replaced"]
@@ -30,4 +33,18 @@ def get_models(tier: Tier, device: str | None = None) -> list[Model]:
     """Versions by device, the newest first; of one device or of all."""
     if device is not None:
         tier.facts.device(device)
+    return [Model.model_validate(row, from_attributes=True) for row in tier.registry.versions(device)]
+
+
+@router.put("/models/{device}", dependencies=[Depends(require_token)])
+def put_model(
+    device: str, tier: Tier, image: Annotated[bytes, Body(media_type="application/octet-stream")]
+) -> list[Model]:
+    """Register the image that a device was provisioned with; later trainings start from it. Returns its versions."""
+    try:
+        content = model_image.read(image)
+        check_id(device)
+    except (ImageError, ValueError) as error:
+        raise HTTPException(422, f"{error}.") from error
+    tier.registry.add_running(device, content.version, image)
     return [Model.model_validate(row, from_attributes=True) for row in tier.registry.versions(device)]
