@@ -35,6 +35,16 @@ class Api:
         )
         return self._ask(request)
 
+    def put(self, path: str, body: bytes) -> Any:
+        """Hand over bytes."""
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.url}{path}",
+            method="PUT",
+            data=body,
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/octet-stream"},
+        )
+        return self._ask(request)
+
     def _ask(self, request: urllib.request.Request) -> Any:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310

@@ -202,6 +202,8 @@ class Demo:
         self._wait_for_cloud()
         self.api = Api(self.url, self._token())
         self._say(f"console: {self.url}")
+        for device, prepared in plan.devices.items():
+            self.api.put(f"/api/models/{device}", prepared.image)
         speed = self.options.speed
         if speed == "auto":
             speed = str(max((plan.end_ns - plan.start_ns) / 1e9 / AUTO_SECONDS, 1e-3))
