@@ -1,8 +1,8 @@
 """The dense autoencoder in Keras: small, robust to foreign rows, and trained with int8 in mind.
 
 It sees what the int8 input sees (scaled features, limited), learns to tell each feature from the others while a part of
-them is hidden and noise is added (Vincent et al., "Extracting and Composing Robust Features with Denoising Autoencoders",
-2008), and keeps its weights small, so that the steps of int8 weights and activations are small as well.
+them is hidden and noise is added (Vincent et al., "Extracting and Composing Robust Features with Denoising
+Autoencoders", 2008), and keeps its weights small, so that the steps of int8 weights and activations are small too.
 """
 
 import contextlib

@@ -70,7 +70,8 @@ def score_weights(recipe: Recipe, errors: Integers) -> list[int]:
 def sums_of(weights: list[int], errors: Integers) -> Integers:
     """The score's sum of each row of errors, as `shared.quantized.arrays.score_sums` makes it."""
     parts = np.array(weights, np.int64) * errors * errors
-    return np.minimum(parts.sum(axis=1) >> 6, SUM_LIMIT - 1)
+    sums: Integers = np.minimum(parts.sum(axis=1) >> 6, SUM_LIMIT - 1)
+    return sums
 
 
 def threshold_of(sums: Integers, blocks: Integers) -> Threshold:
@@ -128,4 +129,5 @@ def block_numbers(rows: int) -> Integers:
     [0, 0, 1, 1, 2, 3]
     """
     parts = np.array_split(np.arange(rows), BLOCKS)
-    return np.concatenate([np.full(len(part), number) for number, part in enumerate(parts)]).astype(np.int64)
+    numbers: Integers = np.repeat(np.arange(BLOCKS), [len(part) for part in parts])
+    return numbers

@@ -42,7 +42,8 @@ class TrainedModel:
     """A model before it is signed.
 
     `content` is what `unsigned` (see `shared.model_image.encode`) says; `tflite` is the same autoencoder as
-    LiteRT runs it; `metrics` are plain numbers and truth values; `provisional`: the threshold rests on few independent readings.
+    LiteRT runs it; `metrics` are plain numbers and truth values; `provisional`: the threshold rests on few independent
+    readings.
     """
 
     content: ImageContent
