@@ -10,7 +10,7 @@ from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY, Evidence
 from gateway.detectors import portable
 from gateway.detectors.calibration import FLAGGED_ONE_IN, out_of_block, tail_quantile
 from gateway.detectors.explanation import channel_of_columns, explain
-from gateway.detectors.fusion import fuse
+from gateway.detectors.fusion import fuse, fuse_one
 from gateway.detectors.judgement import Judgement
 from gateway.detectors.mahalanobis import RunningMahalanobis
 from gateway.detectors.recipe import RECIPES, healthy_scale, warm_up
@@ -193,7 +193,7 @@ class DeviceDetector:
                 judgement.deviations[index] = standardised
                 judgement.weights[index] = weights
                 judgement.top_channel[index] = int(weights.argmax())
-            fused[index : index + 1] = fuse(sensor[index : index + 1], scores[index : index + 1])
+            fused[index] = fuse_one(float(sensor[index]), float(scores[index]))
             judgement.alarm[index] = self.evidence.step(int(times_ns[index]), float(fused[index]))
             if learn_allowed and scores[index] < self.gate and not judgement.alarm[index]:
                 self._learn(found)

@@ -1,5 +1,7 @@
 """One score of a reading from two judges: the device's own model and the gateway's."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,3 +18,16 @@ def fuse(sensor_score: NDArray[np.float64], gateway_score: NDArray[np.float64]) 
     sensor = np.where(np.isnan(sensor_score), gateway_score, sensor_score)
     gateway = np.where(np.isnan(gateway_score), sensor_score, gateway_score)
     return np.asarray(np.sqrt(0.5 * (sensor * sensor + gateway * gateway)))
+
+
+def fuse_one(sensor_score: float, gateway_score: float) -> float:
+    """`fuse` of a single reading, equal to the bit and quicker than an array of one.
+
+    >>> fuse_one(math.nan, 2.0)
+    2.0
+    """
+    if math.isnan(sensor_score):
+        sensor_score = gateway_score
+    if math.isnan(gateway_score):
+        gateway_score = sensor_score
+    return math.sqrt(0.5 * (sensor_score * sensor_score + gateway_score * gateway_score))
