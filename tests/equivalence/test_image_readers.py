@@ -1,0 +1,206 @@
+"""The reader in C and the reader in Python give the same verdict on every image, however damaged."""
+
+import hashlib
+import struct
+import subprocess
+
+import numpy as np
+import pytest
+
+from firmware.build import IMAGE_CHECK_PROGRAM, build_host
+from firmware.errors import CompilerError
+from shared import model_image
+from shared.errors import ImageError
+from shared.signal import definition
+
+CASES = 21_000
+TRAILER = model_image.TRAILER_BYTES
+#: Numbers at which a check decides.
+BORDERS = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    31,
+    32,
+    33,
+    46,
+    47,
+    62,
+    63,
+    64,
+    65,
+    127,
+    128,
+    255,
+    256,
+    257,
+    1024,
+    1025,
+    4095,
+    4096,
+    4097,
+    4128,
+)
+WIDE = (65535, 1 << 24, (1 << 24) + 1, (1 << 30) - 1, 1 << 30, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
+WIDER = ((1 << 39) - 1, 1 << 39, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+
+
+def verdict(image):
+    try:
+        model_image.read(image)
+    except ImageError:
+        return False
+    return True
+
+
+def redigested(image):
+    """With the length and the digest that fit, so that the checks behind them are reached."""
+    image = image[:8] + struct.pack("<I", len(image)) + image[12:]
+    body = image[:-TRAILER]
+    return body + hashlib.sha256(body).digest() + image[-72:]
+
+
+def mutated(rng, image):
+    """One damaged image."""
+    changed = bytearray(image)
+    kind = rng.integers(8)
+    end = len(changed) - TRAILER
+    if kind == 0:  # any bit, digest left as it was
+        changed[rng.integers(len(changed))] ^= 1 << rng.integers(8)
+        return bytes(changed)
+    if kind == 1:  # cut off, or with more behind it
+        cut = int(rng.integers(len(changed) + 1))
+        return bytes(changed[:cut]) if rng.random() < 0.8 else bytes(changed) + bytes(int(rng.integers(1, 200)))
+    if kind == 2:  # cut off or longer in the middle, digest put right
+        place = int(rng.integers(96, end + 1))
+        if rng.random() < 0.5:
+            del changed[place : place + int(rng.integers(1, 9))]
+        else:
+            changed[place:place] = rng.bytes(int(rng.integers(1, 9)))
+        return redigested(bytes(changed)) if len(changed) >= TRAILER + 12 else bytes(changed)
+    if kind == 3:  # any bits of the body
+        for _ in range(int(rng.integers(1, 4))):
+            changed[rng.integers(end)] ^= 1 << rng.integers(8)
+    elif kind == 4:  # a header field at a border
+        size = int(rng.choice([1, 2, 4, 8]))
+        values = [value for value in (*BORDERS, *WIDE, *WIDER) if value < 1 << 8 * size]
+        place = int(rng.integers(12, 97 - size))
+        changed[place : place + size] = int(values[rng.integers(len(values))]).to_bytes(size, "little")
+    elif kind == 5:  # a number of the body at a border
+        size = int(rng.choice([1, 2, 4]))
+        values = [value for value in (*BORDERS, *WIDE) if value < 1 << 8 * size]
+        place = min(96 + int(rng.integers(0, max(1, (end - 96) // size))) * size, end - size)
+        changed[place : place + size] = int(values[rng.integers(len(values))]).to_bytes(size, "little")
+    elif kind == 6:  # everything random behind a good header
+        changed[96:end] = rng.bytes(end - 96)
+    else:  # channels, features and bands that agree with each other, but not with the length
+        channels = int(rng.choice([1, 2, 64, 585, 1023, 1024, 1025]))
+        bands = int(rng.choice([0, 1, 2, 63, 64, 65]))
+        changed[16] = int(bands > 0)
+        struct.pack_into("<HHH", changed, 18, bands, channels, channels * (3 + bands if bands else 4) & 0xFFFF)
+    return redigested(bytes(changed))
+
+
+def edge_images(images):
+    """Images at the borders of what is accepted, both sides."""
+    slow = model_image.encode(images.random(1, channels=2, window=8))
+    made = [model_image.seal(slow)]
+    for field, code, values in (
+        (24, "<I", (2, 4, 256, 512, 6)),
+        (12, "<I", (0, 1)),
+        (64, "<Q", (0, 1, (1 << 39) - 1, 1 << 39)),
+        (32, "<Q", (0, 1, (1 << 63) - 1, 1 << 63)),
+        (52, "<B", (0, 1, 62, 63)),
+        (48, "<I", (0, 1, (1 << 31) - 1, 1 << 31)),
+        (56, "<I", (1 << 29, (1 << 31) - 1, 1 << 31, 0)),
+        (55, "<B", (0, 1, 20, 21, 22, 23, 62, 63)),
+        (28, "<I", (0, 1, 2)),
+        (100, "<I", (0, 1, (1 << 30) - 1, 1 << 30)),
+        (104, "<I", (0, 1, 46, 47)),
+    ):
+        for value in values:
+            changed = bytearray(model_image.seal(slow))
+            struct.pack_into(code, changed, field, value)
+            made.append(redigested(bytes(changed)))
+    for inputs in (1, 64):
+        bound = 128 * 128 * 4 * inputs
+        for bias in (-(1 << 31) + bound - 1, -(1 << 31) + bound, (1 << 31) - bound - 1, (1 << 31) - bound):
+            content = images.random(2, channels=inputs, window=8, hidden=(3,))
+            content.layers[0].bias[1] = bias
+            made.append(model_image.seal(model_image.encode(content)))
+    for last in (17, 18):
+        content = images.random(3, kind=definition.KIND_FAST, channels=1, window=32, hop=32, bands=2)
+        content.edges = [0, 9, last]
+        made.append(model_image.seal(model_image.encode(content)))
+    return made
+
+
+@pytest.fixture(scope="module")
+def checker(build_folder):
+    """The checking program, under sanitizers where this machine's compiler has them."""
+    try:
+        program = build_host(build_folder, sanitize=True)
+    except CompilerError:
+        program = build_host(build_folder)
+    return program.with_name(IMAGE_CHECK_PROGRAM)
+
+
+#: Statuses by which the reader in C refuses, from tocsin_status.h.
+REFUSALS = set(range(1, 12))
+
+
+def verdicts_in_c(checker, images):
+    return [status == 0 for status in statuses_in_c(checker, images)]
+
+
+def statuses_in_c(checker, images):
+    stream = b"".join(struct.pack("<I", len(image)) + image for image in images)
+    result = subprocess.run([str(checker)], input=stream, capture_output=True, timeout=200, check=False)
+    assert result.returncode == 0, result.stderr.decode(errors="replace")
+    assert len(result.stdout) == len(images)
+    return result.stdout
+
+
+def test_damaged_images_get_the_same_verdict(bench, checker):
+    rng = np.random.default_rng(20)
+    images = bench.images
+    fast = {"kind": definition.KIND_FAST, "window": 32, "hop": 40}
+    originals = [
+        model_image.seal(model_image.encode(content), b"8 bytes.", bytes(range(64)))
+        for content in (
+            images.random(1, channels=1, window=4, hidden=(3,)),
+            images.random(2, channels=2, window=256, hidden=(5, 2, 5)),
+            images.random(3, channels=1, window=8, layers=False),
+            images.random(4, channels=1, bands=2, hidden=(2,), **fast),
+            images.random(5, channels=2, bands=1, hidden=(3, 3), extreme=True, **fast),
+        )
+    ]
+    cases = [*originals, *edge_images(images)]
+    cases += [mutated(rng, originals[i % len(originals)]) for i in range(CASES - len(cases))]
+    expected = [verdict(case) for case in cases]
+    assert 200 < sum(expected) < CASES - 10_000
+    statuses = statuses_in_c(checker, cases)
+    differing = [i for i, status in enumerate(statuses) if (status == 0) != expected[i]]
+    assert not differing, f"{len(differing)} verdicts differ, first case {cases[differing[0]].hex()}"
+    assert set(statuses) == REFUSALS | {0}
+
+
+def test_lengths_at_the_limit_get_the_same_verdict(bench, checker):
+    content = bench.images.random(6, channels=4, window=4, hidden=(4096, 56))
+    image = model_image.seal(model_image.encode(content))
+    while len(image) < model_image.IMAGE_LIMIT_BYTES:
+        content.layers[1:] = bench.images.layers(np.random.default_rng(1), [4096, content.layers[1].outputs + 64, 16])
+        image = model_image.seal(model_image.encode(content))
+    too_long = redigested(image)
+    longest = redigested(image[: model_image.IMAGE_LIMIT_BYTES - TRAILER] + image[-TRAILER:])
+    cases = [too_long, longest, b"", image[:199], image[:200], bytes(200)]
+    assert len(too_long) > model_image.IMAGE_LIMIT_BYTES == len(longest)
+    assert verdicts_in_c(checker, cases) == [verdict(case) for case in cases] == [False] * 6
+
+
+def test_a_large_image_is_accepted_by_both(bench, checker):
+    image = model_image.seal(model_image.encode(bench.images.random(6, channels=4, window=4, hidden=(4096, 200, 16))))
+    assert 900_000 < len(image) <= model_image.IMAGE_LIMIT_BYTES
+    assert verdicts_in_c(checker, [image]) == [verdict(image)] == [True]
