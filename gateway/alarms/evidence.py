@@ -32,7 +32,8 @@ HOLD_SPANS = 3
 FORGET_SPANS = 10
 #: Below this limit (half of the threshold of a single reading) a short healthy part would be trusted too far.
 LOWEST_LIMIT = math.log(0.5)
-#: Excursions of fewer readings than a tail needs are taken to be at least this high.
+#: A short healthy part shows few excursions, and low ones by luck: over the shortest span they are taken to be at
+#: least this high, over longer ones less, as a mean of more readings moves less.
 LOWEST_EXCURSION = 0.1
 _LOWEST_SCORE = 1e-3
 _DAY_SECONDS = 86400.0
@@ -141,6 +142,7 @@ def _limit(path: NDArray[np.float64], span: int, rate_per_reading: float) -> flo
     begins = np.flatnonzero(above[1:] & ~above[:-1])
     ends = np.flatnonzero(above[:-1] & ~above[1:])
     peaks = [float(path[begin:end].max()) - level for begin, end in zip(begins, ends, strict=True)]
-    height = max(sum(peaks) / len(peaks) if peaks else 0.0, LOWEST_EXCURSION)
+    lowest = LOWEST_EXCURSION * math.sqrt(PERSISTENCE_READINGS[0] / span)
+    height = max(sum(peaks) / len(peaks) if peaks else 0.0, lowest)
     excursions_per_reading = max(len(peaks), 1) / len(path)
     return max(level + height * max(0.0, math.log(excursions_per_reading / rate_per_reading)), LOWEST_LIMIT)
