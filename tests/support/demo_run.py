@@ -1,0 +1,80 @@
+"""Running `tocsin demo` as a person would, without a terminal, and reading what it left behind."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from firmware.host.journal import read_journal
+
+LIMIT_SECONDS = 280
+
+
+def run_demo(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """The finished process and its summary (empty when it wrote none)."""
+    process = start_demo(folder, *arguments)
+    return finish(process, folder)
+
+
+def start_demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """The demo, running."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tocsin", "demo", "--data", str(folder), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def finish(process: subprocess.Popen[str], folder: Path) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """Wait for the demo's end."""
+    try:
+        output, _ = process.communicate(timeout=LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+        raise AssertionError(f"the demo did not end within {LIMIT_SECONDS} s:\n{output}") from None
+    summary = folder / "summary.json"
+    return (
+        subprocess.CompletedProcess(process.args, process.returncode, output),
+        json.loads(summary.read_text()) if summary.exists() else {},
+    )
+
+
+def wait_until(condition: Callable[[], bool], what: str, limit_seconds: float = 120.0) -> None:
+    """Poll until `condition` holds."""
+    deadline = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come within {limit_seconds} s"
+        time.sleep(0.05)
+
+
+def stored_readings(folder: Path) -> dict[str, list[tuple[int, int]]]:
+    """(boot, sequence) of every row in the cloud's store, by device."""
+    (database,) = (folder / "cloud").glob("**/*.duckdb")
+    with duckdb.connect(str(database), read_only=True) as connection:
+        rows = connection.execute("SELECT device, boot, sequence FROM all_readings ORDER BY ALL").fetchall()
+    found: dict[str, list[tuple[int, int]]] = {}
+    for device, boot, sequence in rows:
+        found.setdefault(device, []).append((boot, sequence))
+    return found
+
+
+def produced_readings(folder: Path) -> dict[str, list[tuple[int, int]]]:
+    """(boot, sequence) of every reading that the sensors wrote into their journals, by device."""
+    return {
+        journal.parent.name: [
+            (entry.boot, sequence)
+            for entry in read_journal(journal)
+            for sequence in range(entry.sequence, entry.sequence + entry.readings)
+        ]
+        for journal in (folder / "fleet").glob("*/journal")
+    }
