@@ -31,12 +31,13 @@ th:first-child, td:first-child { text-align: left; }
 td.words { white-space: normal; text-align: left; min-width: 220px; }
 svg { width: 100%; height: auto; display: block; } svg text { font: 12px system-ui, sans-serif; fill: #5b6b7c; }
 .key { font-size: .85rem; color: var(--soft); }
+@media (max-width: 600px) { svg text { font-size: 22px; } svg .middle { display: none; } }
 """
 _WIDTH, _HEIGHT = 640, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 10, 26
 POINTS = 400
 _KEY = (
-    "Blue: highest fused score of each moment (logarithmic). Dashed: the threshold, 1. Red: the gateway was in alarm. "
+    "Blue: highest fused score of each moment (logarithmic). Dashed: the threshold, 1. Red bar: the device was in alarm. "
     "Yellow: something was wrong (the truth, which no tier saw). Grey: the healthy part that models were made from."
 )
 
@@ -76,7 +77,8 @@ def _page(summary: Summary, plan: Plan, histories: dict[str, list[dict[str, Any]
 
 def _opening(plan: Plan) -> str:
     length = _duration((plan.end_ns - plan.start_ns) / 1e9)
-    return f"<p>{len(plan.devices)} devices, {length} of recorded time from {_time(plan.start_ns)} UTC.</p>"
+    devices = f"{len(plan.devices)} device{'s' * (len(plan.devices) > 1)}"
+    return f"<p>{devices}, {length} of recorded time from {_time(plan.start_ns)} UTC.</p>"
 
 
 def _verdict(summary: Summary) -> str:
@@ -94,13 +96,12 @@ def _verdict(summary: Summary) -> str:
 
 def _figures(summary: Summary) -> str:
     delay = summary.first_alarm_delay_seconds
-    share = summary.raw_bytes / summary.uplink_bytes if summary.uplink_bytes else 0.0
     figures = [
         ("-" if delay is None else _duration(delay), "from onset to first alarm"),
         (str(summary.false_alarms) if summary.truth_known else "-", "false alarms"),
         (f"{summary.stored:,}", f"readings stored of {summary.produced:,}"),
         (str(summary.lost), "readings lost"),
-        (f"1/{share:,.0f}", f"bytes sent / raw ({summary.uplink_bytes:,} / {summary.raw_bytes:,})"),
+        (summary.share(), f"bytes sent / raw ({summary.uplink_bytes:,} / {summary.raw_bytes:,})"),
         (str(len(summary.refused_images)), "bad model images refused"),
     ]
     cells = "".join(f'<div class="figure card"><b>{value}</b><span>{label}</span></div>' for value, label in figures)
@@ -150,18 +151,17 @@ def _plot(points: list[dict[str, Any]], plan: Plan, asset: str) -> str:
         share = (math.log(score) - math.log(low)) / (math.log(high) - math.log(low))
         return _HEIGHT - _BOTTOM - (_HEIGHT - _BOTTOM - _TOP) * share
 
-    def band(begin_ns: int, end_ns: int, colour: str) -> str:
+    def band(begin_ns: int, end_ns: int, colour: str, height: int = _HEIGHT - _TOP - _BOTTOM) -> str:
         left, right = across(begin_ns), across(end_ns)
         return (
-            f'<rect x="{left:.1f}" y="{_TOP}" width="{max(right - left, 1.0):.1f}" '
-            f'height="{_HEIGHT - _TOP - _BOTTOM}" fill="{colour}"/>'
+            f'<rect x="{left:.1f}" y="{_HEIGHT - _BOTTOM - height}" width="{max(right - left, 1.0):.1f}" '
+            f'height="{height}" fill="{colour}"/>'
         )
 
     parts = [band(plan.start_ns, plan.truth.healthy_end_ns, "#eef1f5")]
     if asset == plan.truth.asset:
         parts += [band(begin, end, "#fff1c9") for begin, end in plan.truth.anomalous]
-    step = span_ns // max(len(points), 1)
-    parts += [band(point["time_ns"], point["time_ns"] + step, "#f6b1ae") for point in points if point["alarm"]]
+    parts += [band(begin, end, "#d64541", height=8) for begin, end in _alarm_spans(points, plan.end_ns)]
     ticks = [tick for tick in (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0) if low <= tick <= high]
     for tick in ticks:
         y = down(tick)
@@ -176,10 +176,23 @@ def _plot(points: list[dict[str, Any]], plan: Plan, asset: str) -> str:
         x = _LEFT + (_WIDTH - _LEFT - _RIGHT) * share
         anchor = {0.0: "start", 0.5: "middle", 1.0: "end"}[share]
         label = _duration(span_ns * share / 1e9)
-        parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - 8}" text-anchor="{anchor}">{label}</text>')
+        parts.append(f'<text class="{anchor}" x="{x:.1f}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{label}</text>')
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Score over recorded time">{"".join(parts)}</svg>'
     )
+
+
+def _alarm_spans(points: list[dict[str, Any]], end_ns: int) -> list[tuple[int, int]]:
+    """Begin and end of each run of points in alarm."""
+    spans: list[tuple[int, int]] = []
+    begin: int | None = None
+    for point in points:
+        if point["alarm"] and begin is None:
+            begin = point["time_ns"]
+        elif not point["alarm"] and begin is not None:
+            spans.append((begin, point["time_ns"]))
+            begin = None
+    return spans if begin is None else [*spans, (begin, end_ns)]
 
 
 def _losses(summary: Summary) -> str:

@@ -32,6 +32,17 @@ class Summary:
     seconds: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
+    def share(self) -> str:
+        """Bytes sent as a share of the raw ones.
+
+        >>> Summary(uplink_bytes=5, raw_bytes=1000).share(), Summary(uplink_bytes=15, raw_bytes=10).share()
+        ('1/200', '1.5 times')
+        """
+        if not self.uplink_bytes or not self.raw_bytes:
+            return "-"
+        share = self.raw_bytes / self.uplink_bytes
+        return f"1/{share:,.0f}" if share >= 2 else f"{1 / share:.1f} times"
+
     def write(self, path: Path) -> None:
         """Write it whole or not at all."""
         unfinished = path.with_suffix(".unfinished")

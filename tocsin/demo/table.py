@@ -82,8 +82,9 @@ def final_table(summary: Summary, plan: Plan) -> RenderableType:
             f"readings, {tier}", f"{counts['produced']} produced = {counts['stored']} stored + {counts['lost']} lost"
         )
     table.add_row("duplicates dropped", str(summary.duplicates))
-    share = summary.raw_bytes / summary.uplink_bytes if summary.uplink_bytes else 0.0
-    table.add_row("bytes", f"{summary.uplink_bytes:,} sent for {summary.raw_bytes:,} of raw samples (1/{share:,.0f})")
+    table.add_row(
+        "bytes", f"{summary.uplink_bytes:,} sent for {summary.raw_bytes:,} of raw samples ({summary.share()})"
+    )
     table.add_row("models", ", ".join(f"{device} v{version}" for device, version in summary.model_versions.items()))
     table.add_row("bad images refused", str(len(summary.refused_images)))
     table.add_row("seconds", ", ".join(f"{what} {seconds}" for what, seconds in summary.seconds.items()))
