@@ -7,17 +7,18 @@ never dropped.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from gateway import updates
+from gateway.alarms.asset_alarm import AssetAlarms
 from gateway.changes import Changes, NewUpload, Release, StoredDevice
 from gateway.errors import GatewayError
 from gateway.inbox import Cursor, advance, close, place
 from gateway.judgement import DeviceJudge, Verdict, rescore_of
 from gateway.settings import GatewaySettings
+from gateway.updates import Releases
 from shared import topics
 from shared.errors import MessageError
 from shared.identity import SLOW
@@ -59,9 +60,9 @@ class Intake:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
-        self._public_key = bytes.fromhex(settings.release_public_key)
         self._devices: dict[str, _Device] = {}
-        self._releases: dict[str, Release] = {}
+        self._alarms: dict[str, AssetAlarms] = {}
+        self.releases = Releases(bytes.fromhex(settings.release_public_key), {})
         self._early_releases: dict[str, bytes] = {}
         self._refusals: Counter[str] = Counter()
 
@@ -78,8 +79,13 @@ class Intake:
         same bits, and nothing of it is sent a second time. The changes returned are what different settings lead to:
         a commissioning that is now complete.
         """
-        self._releases = releases
+        self.releases = Releases(self.releases.public_key, releases)
         changes = Changes()
+        for asset, state in assets.items():
+            try:
+                self._alarms[asset] = AssetAlarms.from_state(state)
+            except GatewayError as error:
+                _log.error("an asset's open alarm cannot be restored", asset=asset, reason=str(error))
         for stored in devices:
             device = self._devices[stored.device] = _Device(stored.cursor, stored.birth, state_payload=stored.state)
             if stored.state is not None:
@@ -106,7 +112,7 @@ class Intake:
                 self._refuse(topic, str(error), changes)
         for name in marks:
             device = self._devices[name]
-            if device.since_checkpoint >= self._settings.checkpoint_messages and self._can_checkpoint(device):
+            if device.since_checkpoint >= self._settings.checkpoint_messages and _has_detector(device):
                 self._write_checkpoint(device, changes)
         return Result(changes, [mark for mark in marks.values() if mark.boot >= 0])
 
@@ -114,18 +120,9 @@ class Intake:
         """Checkpoints of every device, so that the next start judges nothing again."""
         changes = Changes()
         for device in self._devices.values():
-            if device.since_checkpoint and self._can_checkpoint(device):
+            if device.since_checkpoint and _has_detector(device):
                 self._write_checkpoint(device, changes)
         return changes
-
-    def unpublished(self) -> list[Release]:
-        """Accepted images that the devices' broker has not confirmed yet."""
-        return [release for release in self._releases.values() if release.image is not None and not release.published]
-
-    def published(self, release: Release) -> Changes:
-        """The broker has the image."""
-        done = self._releases[release.device] = replace(release, published=True)
-        return Changes(releases={release.device: done})
 
     def _replay(
         self, device: _Device, judge: DeviceJudge, checkpoint: bytes | None, journal: list[bytes], changes: Changes
@@ -173,6 +170,8 @@ class Intake:
         device.birth, device.birth_payload = birth, payload
         changes.births[name] = payload
         changes.uploads.append(NewUpload("birth", payload, key=f"birth:{name}", device=name))
+        if known is not None and known.profile.asset != birth.profile.asset:
+            self._release(known, device.cursor, changes)
         if known is None or device.judge is None:
             device.judge = self._judge(birth)
             _log.info("a device is known", device=name, asset=birth.profile.asset, kind=birth.profile.kind)
@@ -239,28 +238,41 @@ class Intake:
         if device is None or device.birth is None:
             self._early_releases[name] = image
             return
-        previous = self._releases.get(name)
-        if previous is not None and previous.accepted and previous.digest == updates.digest_of(image):
-            return  # the retained copy of what was passed on before
-        running = _running_version(device.birth, device.state)
-        floor = running if previous is None or previous.image is None else max(running, previous.version)
-        decision = updates.judge(image, self._public_key, device.birth.profile, floor)
-        if decision.accepted:
-            release = Release(name, decision.digest, decision.version, image, True, False)
-            _log.info("a model image is passed on", device=name, version=decision.version)
-        elif previous is not None and previous.digest == decision.digest:
-            return  # refused before, and reported then
-        else:
-            release = _refused(name, decision.digest, previous)
-            _log.warning("a model image is refused", device=name, version=decision.version, reason=decision.reason)
-            report = State(name, device.birth.boot, running, "refused", decision.version, f"gateway: {decision.reason}")
+        report = self.releases.take(image, device.birth, device.state, changes)
+        if report is not None:
             changes.uploads.append(NewUpload("state", codec.encode_state(report), key=f"state:{name}", device=name))
-        self._releases[name] = changes.releases[name] = release
 
     def _spread(self, device: _Device, data: Data, verdict: Verdict, changes: Changes) -> None:
         """Rescores and alarms of a verdict."""
         for rescore in verdict.rescores:
             changes.uploads.append(NewUpload("rescore", codec.encode_rescore(rescore), device=rescore.device))
+        judge, judged = device.judge, verdict.judged
+        if judge is None or judge.detector is None or judged is None:
+            return
+        detector, asset = judge.detector, judge.birth.profile.asset
+        alarms = self._alarms.setdefault(asset, AssetAlarms(asset))
+        if alarms.open is None and not judged.alarm.any():
+            return
+        times_ns = data.times_ns[len(data) - len(judged.scores) :]
+        told = alarms.update(
+            data.device, times_ns, judged, lambda index: detector.reasons(judged, index), detector.provisional
+        )
+        self._tell(alarms, told, changes)
+
+    def _tell(self, alarms: AssetAlarms, told: list[codec.Alarm], changes: Changes) -> None:
+        """Send alarms up and keep what their asset remembers."""
+        changes.assets[alarms.asset] = alarms.state()
+        for alarm in told:
+            changes.uploads.append(NewUpload("alarm", codec.encode_alarm(alarm), key=f"alarm:{alarm.identifier}"))
+            why = alarm.reasons[0].sentence if alarm.reasons else ""
+            what = "alarm" if alarm.end_ns is None else "alarm ends"
+            _log.warning(what, asset=alarm.asset, alarm=alarm.identifier, peak=round(alarm.peak_score, 2), why=why)
+
+    def _release(self, birth: Birth, cursor: Cursor, changes: Changes) -> None:
+        """The device speaks no more in its asset's alarm: it is judged anew or stands in another asset."""
+        alarms = self._alarms.get(birth.profile.asset)
+        if alarms is not None and alarms.open is not None:
+            self._tell(alarms, alarms.release(birth.profile.device, cursor.newest_ns or alarms.open.begin_ns), changes)
 
     def _judge(self, birth: Birth) -> DeviceJudge:
         settings = self._settings
@@ -273,12 +285,10 @@ class Intake:
     def _begin_again(self, device: _Device, changes: Changes) -> None:
         """Forget the judgement of a device; its readings from now on commission it."""
         if device.birth is not None:
+            self._release(device.birth, device.cursor, changes)
             device.judge = self._judge(device.birth)
             device.since_checkpoint = 0
             changes.set_checkpoint(device.birth.profile.device, None)
-
-    def _can_checkpoint(self, device: _Device) -> bool:
-        return device.judge is not None and device.judge.state() is not None
 
     def _write_checkpoint(self, device: _Device, changes: Changes) -> None:
         if device.judge is not None and device.birth is not None:
@@ -301,6 +311,10 @@ class Intake:
             _log.warning(what, device=device.cursor.device, **context)
 
 
+def _has_detector(device: _Device) -> bool:
+    return device.judge is not None and device.judge.detector is not None
+
+
 def _named(message: Any, topic: str) -> Any:
     if message.device != topics.device_of(topic):
         raise MessageError(f"names device {message.device} on the topic of {topics.device_of(topic)}")
@@ -311,18 +325,6 @@ def _named_birth(birth: Birth, topic: str) -> Birth:
     if birth.profile.device != topics.device_of(topic):
         raise MessageError(f"birth message: names device {birth.profile.device} on the topic of another")
     return birth
-
-
-def _running_version(birth: Birth, state: State | None) -> int:
-    """The model version of a device by its latest word."""
-    return birth.model_version if state is None or state.boot < birth.boot else state.model_version
-
-
-def _refused(device: str, digest: bytes, previous: Release | None) -> Release:
-    """A refusal remembers what was refused and keeps what was passed on before."""
-    if previous is None:
-        return Release(device, digest, 0, None, False, True)
-    return Release(device, digest, previous.version, previous.image, False, previous.published)
 
 
 def _check_shape(data: Data, birth: Birth) -> None:

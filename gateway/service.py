@@ -198,7 +198,7 @@ class Service:
                 pass  # the uploads stay until a later mark; the commit of the next batch tells about the disk
 
     def _pass_on_images(self) -> None:
-        for release in self._intake.unpublished():
+        for release in self._intake.releases.unpublished():
             on_its_way = self._passing_on.get(release.device)
             if on_its_way is None or on_its_way[0] != release.version:
                 info = self._input.publish(topics.image(release.device), release.image or b"", retain=True)
@@ -206,7 +206,7 @@ class Service:
                     self._passing_on[release.device] = (release.version, info)
             elif on_its_way[1].is_published():
                 del self._passing_on[release.device]
-                self._commit(self._intake.published(release))
+                self._commit(self._intake.releases.published(release))
 
     def _counters(self) -> Changes:
         """Uploads of the accounts that changed since they were last sent."""

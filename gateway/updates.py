@@ -10,11 +10,17 @@ The device judges again by its own rules; this check keeps bad bytes off the las
 
 import hashlib
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import structlog
+
+from gateway.changes import Changes, Release
 from shared import ed25519, model_image
 from shared.errors import ImageError
 from shared.identity import DeviceProfile
+from shared.messages.codec import Birth, State
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +66,53 @@ def _reason(
     if content.version <= version_floor:
         return f"version {content.version} is not above {version_floor}"
     return ""
+
+
+class Releases:
+    """What the cloud wants on each device, and what of it was passed on.
+
+    Parameters
+    ----------
+    public_key
+        Ed25519 key of this site's releases, 32 bytes; empty accepts none.
+    known
+        The last release of each device, as stored.
+    """
+
+    def __init__(self, public_key: bytes, known: dict[str, Release]) -> None:
+        self.public_key = public_key
+        self._known = known
+
+    def take(self, image: bytes, birth: Birth, state: State | None, changes: Changes) -> State | None:
+        """Judge an image for the device of `birth`; returns what to report to the cloud if it is refused.
+
+        The copy that the broker retained comes again with each connection; it changes nothing and is not reported
+        again. One that was refused is judged again: the operator may have set the key meanwhile.
+        """
+        name = birth.profile.device
+        previous = self._known.get(name)
+        if previous is not None and previous.accepted and previous.digest == digest_of(image):
+            return None
+        running = birth.model_version if state is None or state.boot < birth.boot else state.model_version
+        floor = running if previous is None or previous.image is None else max(running, previous.version)
+        decision = judge(image, self.public_key, birth.profile, floor)
+        if decision.accepted:
+            _log.info("a model image is passed on", device=name, version=decision.version)
+            release = Release(name, decision.digest, decision.version, image, True, False)
+            self._known[name] = changes.releases[name] = release
+            return None
+        if previous is not None and previous.digest == decision.digest:
+            return None
+        _log.warning("a model image is refused", device=name, version=decision.version, reason=decision.reason)
+        refused = previous or Release(name, b"", 0, None, False, True)
+        self._known[name] = changes.releases[name] = replace(refused, digest=decision.digest, accepted=False)
+        return State(name, birth.boot, running, "refused", decision.version, f"gateway: {decision.reason}")
+
+    def unpublished(self) -> list[Release]:
+        """Accepted images that the devices' broker has not confirmed yet."""
+        return [release for release in self._known.values() if release.image is not None and not release.published]
+
+    def published(self, release: Release) -> Changes:
+        """The broker has the image."""
+        self._known[release.device] = done = replace(self._known[release.device], published=True)
+        return Changes(releases={release.device: done})

@@ -52,10 +52,10 @@ def until(condition, what):
     return result
 
 
-def data_message(sequence, readings=16, boot=0, oldest=0, device="pump-1", channels=2):
+def data_message(sequence, readings=16, boot=0, oldest=0, device="pump-1", channels=2, shift=0.0):
     """Readings that depend on their sequence alone."""
     index = np.arange(sequence, sequence + readings)
-    noise = np.random.default_rng([boot, sequence]).normal(size=(readings, channels))
+    noise = np.random.default_rng([boot, sequence]).normal(size=(readings, channels)) + shift
     return codec.encode_data(
         codec.Data(
             device, boot, sequence, oldest, 0, 0, 0,
@@ -246,6 +246,33 @@ def regrouped(datas, first, readings):
     arrays = {n: np.concatenate([getattr(d, n) for d in datas]) for n in ("times_ns", "scores_q12", "tops", "counts")}
     part = {name: values[first : first + readings] for name, values in arrays.items()}
     return codec.Data("pump-1", 0, first, 0, 0, 0, 0, features=None, **part)
+
+
+def test_a_fault_becomes_one_alarm_with_a_reason_a_beginning_and_an_end(settings, device, cloud):
+    device.birth()
+    shifts = [0.0] * 10 + [9.0] * 6 + [0.0] * 12
+
+    def alarms():
+        return [codec.decode_alarm(body) for body in cloud.of_kind("alarm")]
+
+    with running(settings):
+        for number, shift in enumerate(shifts[:14]):
+            device.data(16 * number, shift=shift)
+        until(alarms, "the alarm")
+    with running(settings):  # an open alarm outlives a restart
+        for number, shift in enumerate(shifts[14:], start=14):
+            device.data(16 * number, shift=shift)
+        until(lambda: alarms()[-1].end_ns is not None, "the end of the alarm")
+    assert len({alarm.identifier for alarm in alarms()}) == 1
+    begun, ended = alarms()[0], alarms()[-1]
+    assert 160 <= begun.begin_ns // 10**9 < 176
+    assert begun.end_ns is None
+    assert ended.end_ns // 10**9 >= 16 * 16
+    assert begun.asset == PROFILE.asset
+    assert begun.reasons[0].channel in ("flow", "heat")
+    flags = np.concatenate([codec.decode_judged(body)[0].flags for body in cloud.of_kind("readings")])
+    begin, end = (int(time_ns // 10**9) for time_ns in (begun.begin_ns, ended.end_ns))
+    assert np.flatnonzero(flags & codec.ALARM).tolist() == list(range(begin, end))
 
 
 def test_what_comes_twice_is_counted_and_answered(settings, device, cloud):
