@@ -32,6 +32,8 @@ MESSAGE_SPAN_NS = 10000000000
 def band_edges(window: int, bands: int) -> list[int]:
     """Edges, in bins of the FFT, of `bands` bands of about equal width from bin 1 to window // 2.
 
+    They ascend, as an image demands, for 1 <= bands <= window // 4.
+
     >>> band_edges(64, 4)
     [1, 8, 16, 24, 33]
     """

@@ -153,11 +153,11 @@ def test_a_gap_is_a_step_back_or_too_far(previous, now, gap):
 @given(last=int16s)
 def test_a_missing_count_gives_the_last_value(last):
     assert integer.hold_missing(MISSING, 5, 1 << 20, 4, last) == last
-    assert integer.hold_missing(MISSING + 1, 0, 1, 1, last) == -(2**30)
+    assert integer.hold_missing(MISSING + 2, 0, 1, 1, last) == -(2**30) + 1
 
 
 @pytest.mark.parametrize("window", [32, 256, 4096])
-@pytest.mark.parametrize("bands", [1, 2, 16])
+@pytest.mark.parametrize("bands", [1, 2, 7, 8])
 def test_band_edges_cover_every_bin_but_the_mean(window, bands):
     edges = band_edges(window, bands)
     assert (edges[0], edges[-1], len(edges)) == (1, window // 2 + 1, bands + 1)
