@@ -9,14 +9,16 @@ from starlette.exceptions import HTTPException
 from cloud.api import alarms, assets, devices, health, jobs, loss, models
 from cloud.api.access import ensure_token
 from cloud.api.health import installed_version
-from cloud.errors import CloudError, Conflict, NotFound, StoreUnavailable
+from cloud.errors import Conflict, NotFound, StoreUnavailable
 from cloud.tier import CloudTier
+from shared.errors import ImageError, TocsinError
 
-_STATUS: tuple[tuple[type[CloudError], int], ...] = (
+_STATUS: tuple[tuple[type[TocsinError], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
     (StoreUnavailable, 503),
-    (CloudError, 500),
+    (ImageError, 422),
+    (TocsinError, 500),
 )
 
 
@@ -41,7 +43,7 @@ def create_application(tier: CloudTier) -> FastAPI:
     for resource in (assets, devices, alarms, models, loss, jobs, health):
         application.include_router(resource.router, prefix="/api")
     application.add_api_route("/api/{rest:path}", _nothing, include_in_schema=False)
-    application.add_exception_handler(CloudError, _failed)
+    application.add_exception_handler(TocsinError, _failed)
     application.add_exception_handler(HTTPException, _refused)
     application.add_exception_handler(RequestValidationError, _misunderstood)
     return application

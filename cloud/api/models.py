@@ -7,11 +7,10 @@ from pydantic import BaseModel
 
 from cloud.api.access import Tier, require_token
 from shared import model_image
-from shared.errors import ImageError
 from shared.identity import check_id
 
 router = APIRouter(tags=["models"])
-ModelState = Literal["candidate", "refused", "released", "running", "replaced"]
+ModelState = Literal["candidate", "refused", "released", "running", "replaced", "installed"]
 
 
 class Model(BaseModel):
@@ -40,11 +39,14 @@ def get_models(tier: Tier, device: str | None = None) -> list[Model]:
 def put_model(
     device: str, tier: Tier, image: Annotated[bytes, Body(media_type="application/octet-stream")]
 ) -> list[Model]:
-    """Register the image that a device was provisioned with; later trainings start from it. Returns its versions."""
+    """Register the image that a device was provisioned with; later trainings start from it. Returns its versions.
+
+    The device need not have reported yet. Sending the same image again changes nothing.
+    """
     try:
-        content = model_image.read(image)
         check_id(device)
-    except (ImageError, ValueError) as error:
+    except ValueError as error:
         raise HTTPException(422, f"{error}.") from error
-    tier.registry.add_running(device, content.version, image)
+    content = model_image.read(image)
+    tier.registry.install(device, content.version, image)
     return [Model.model_validate(row, from_attributes=True) for row in tier.registry.versions(device)]

@@ -18,6 +18,7 @@ from cloud.storage.facts import FactStore
 from cloud.storage.port import ReadingStore
 from cloud.storage.relational import JobRow, Relations
 from cloud.updates.releases import ReleasePublisher
+from shared.identity import FAST
 
 _log = logging.getLogger(__name__)
 WAITING, RUNNING, ACCEPTED, REFUSED, FAILED = "waiting", "running", "accepted", "refused", "failed"
@@ -120,14 +121,20 @@ class Trainings:
         folder = self._settings.data_folder / "jobs" / job.identifier
         self._progress(job.identifier, "reading", 0, 1)
         row = self._facts.device(job.device)
-        readings = self._store.readings(job.device, healthy=True, newest=self._settings.training_readings)
+        current = self._registry.current_image(job.device)
+        # Features mean something only under the recipe that made them; counts are the same under every image.
+        versions = None
+        if row.kind == FAST and current is not None:
+            versions = self._registry.versions_with_recipe(job.device, current)
+        newest = self._settings.training_readings
+        readings = self._store.readings(job.device, healthy=True, newest=newest, model_versions=versions)
         if len(readings) == 0:
             raise CloudError(f"No healthy reading of device {job.device} is stored: wait until some have arrived.")
         ensure_signing_key(self._settings.data_folder)
         write_request(
             folder, row, readings, version=job.version, seed=job.version,
             signing_key=signing_key_path(self._settings.data_folder),
-            current_image=self._registry.current_image(job.device),
+            current_image=current,
         )  # fmt: skip
         try:
             self._process = TrainingProcess(folder, lambda *progress: self._progress(job.identifier, *progress))

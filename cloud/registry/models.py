@@ -1,7 +1,11 @@
 """Every version of every device's model, and how far it came.
 
-candidate -> refused                         the gate, or the device, said no; `reason` tells
-candidate -> released -> running -> replaced accepted, on its way down, reported by the device, followed by another
+| from candidate to                     |                                                                       |
+|---------------------------------------|-----------------------------------------------------------------------|
+| refused                               | the gate, or the device, said no; `reason` tells                      |
+| released, then running, then replaced | accepted and on its way, reported by the device, followed by another  |
+
+An image that a device was given by other means is *installed* until the device reports it.
 """
 
 import hashlib
@@ -13,9 +17,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from cloud.errors import CloudError
+from cloud.errors import CloudError, Conflict
 from cloud.storage.facts import Fact
 from cloud.storage.relational import ModelRow, Relations, StateRow
+from shared import model_image
 from shared.messages.codec import Birth, State
 
 CANDIDATE = "candidate"
@@ -23,6 +28,7 @@ REFUSED = "refused"
 RELEASED = "released"
 RUNNING = "running"
 REPLACED = "replaced"
+INSTALLED = "installed"
 
 
 class ModelRegistry:
@@ -66,14 +72,24 @@ class ModelRegistry:
             row.state, row.reason, row.metrics, row.digest = RELEASED, reason, metrics, digest
             row.released_ns = time.time_ns()
 
-    def add_running(self, device: str, version: int, image: bytes) -> None:
-        """Register the image that a device was given by other means; doing it again changes nothing."""
-        digest = self._keep(device, version, image)
+    def install(self, device: str, version: int, image: bytes) -> None:
+        """Register the image that a device was given by other means; doing it again changes nothing.
+
+        Raises
+        ------
+        Conflict
+            Another image has that version.
+        """
+        digest = hashlib.sha256(image).hexdigest()
+        with self._relations.transaction() as session:
+            row = session.get(ModelRow, (device, version))
+        if row is not None and row.digest is not None and row.digest != digest:
+            raise Conflict(f"Another image of device {device} has version {version}: sign it under a higher one.")
+        self._keep(device, version, image)
         with self._relations.transaction() as session:
             row = session.get(ModelRow, (device, version))
             if row is None:
-                row = _row(device, version, RUNNING)
-                row.running_ns = row.created_ns
+                row = _row(device, version, INSTALLED)
                 session.add(row)
             row.digest = digest
 
@@ -114,6 +130,12 @@ class ModelRegistry:
                 return None if row.digest is None else self.image(device, row.version)
         return None
 
+    def versions_with_recipe(self, device: str, image: bytes) -> list[int]:
+        """Versions whose features mean the same as those of `image`: same windows, bands and scalings."""
+        wanted = _recipe(image)
+        known = [row for row in self.versions(device) if row.digest is not None]
+        return [row.version for row in known if _recipe(self.image(device, row.version)) == wanted]
+
     def _path(self, device: str, version: int) -> Path:
         return self._folder / device / f"{version:06d}.image"
 
@@ -130,6 +152,13 @@ class ModelRegistry:
         except OSError as error:
             raise CloudError(f"The model image {path} cannot be written ({error.strerror}).") from error
         return hashlib.sha256(image).hexdigest()
+
+
+def _recipe(image: bytes) -> tuple[object, ...]:
+    """What decides the features of an image."""
+    content = model_image.read(image)
+    scalings = [(scaling.centre, scaling.multiplier, scaling.shift) for scaling in content.channels + content.features]
+    return content.kind, content.window, content.hop, content.gap_ns, content.edges, scalings
 
 
 def _row(device: str, version: int, state: str) -> ModelRow:

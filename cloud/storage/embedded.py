@@ -187,9 +187,19 @@ class EmbeddedStore:
             )
         return tuple(Bucket(*row) for row in found)
 
-    def readings(self, device: str, *, healthy: bool = False, newest: int | None = None) -> StoredReadings:
+    def readings(
+        self,
+        device: str,
+        *,
+        healthy: bool = False,
+        newest: int | None = None,
+        model_versions: Sequence[int] | None = None,
+    ) -> StoredReadings:
         """See `ReadingStore.readings`."""
         condition = " AND NOT alarm" if healthy else ""
+        if model_versions is not None:
+            chosen = ", ".join(str(int(version)) for version in model_versions) or "NULL"
+            condition += f" AND model_version IN ({chosen})"
         limit = "" if newest is None else f" LIMIT {int(newest)}"
         with self._database.reading() as connection:
             table = connection.sql(

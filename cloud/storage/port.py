@@ -145,8 +145,18 @@ class ReadingStore(Protocol):
         `column` chooses a value beside the score: ``("counts", channel)`` or ``("features", feature)``.
         """
 
-    def readings(self, device: str, *, healthy: bool = False, newest: int | None = None) -> StoredReadings:
-        """Readings of a device; `healthy` leaves out those in alarm, `newest` keeps only so many of the last."""
+    def readings(
+        self,
+        device: str,
+        *,
+        healthy: bool = False,
+        newest: int | None = None,
+        model_versions: Sequence[int] | None = None,
+    ) -> StoredReadings:
+        """Readings of a device; `healthy` leaves out those in alarm, `newest` keeps only so many of the last.
+
+        `model_versions` keeps those that were made with one of these.
+        """
 
     def counts(self, device: str) -> tuple[int, int]:
         """Rows of a device and distinct (boot, sequence) among them, both counted anew."""

@@ -1,6 +1,6 @@
 import pytest
 
-from cloud.errors import CloudError
+from cloud.errors import CloudError, Conflict
 from cloud.registry.models import ModelRegistry
 from cloud.storage.facts import Fact, FactStore, Source
 from cloud.updates.releases import ReleasePublisher
@@ -91,11 +91,21 @@ def test_a_release_is_due_once_per_connection_until_the_device_reports_it(regist
     assert states(registry) == {1: "replaced", 2: "running"}
 
 
-def test_an_image_given_by_other_means_can_be_registered_twice(registry):
+def test_an_image_given_by_other_means_can_be_registered_twice_before_or_after_it_runs(registry):
+    registry.install("pump-1", 5, b"first image")
+    assert states(registry) == {5: "installed"}
+    assert registry.begin("pump-1") == 6
+    registry.observe([report(5)])
+    registry.install("pump-1", 5, b"first image")
+    assert states(registry) == {5: "running", 6: "candidate"}
+    assert registry.current_image("pump-1") == b"first image"
+    with pytest.raises(Conflict, match="Another image of device pump-1 has version 5"):
+        registry.install("pump-1", 5, b"other image")
+    assert registry.current_image("pump-1") == b"first image"
+    with pytest.raises(CloudError, match="no model version 7"):
+        registry.image("pump-1", 7)
+
+
+def test_a_running_image_that_was_never_registered_is_not_known(registry):
     registry.observe([report(5)])
     assert registry.current_image("pump-1") is None
-    registry.add_running("pump-1", 5, b"first image")
-    registry.add_running("pump-1", 5, b"first image")
-    assert registry.current_image("pump-1") == b"first image"
-    with pytest.raises(CloudError, match="no model version 6"):
-        registry.image("pump-1", 6)
