@@ -1,160 +1,37 @@
 """The gateway between a real broker, a device and a cloud that are as plain as can be."""
 
 import json
-import os
-import queue
 import signal
-import subprocess
-import sys
 import threading
-import time
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import cbor2
 import numpy as np
-import paho.mqtt.client as mqtt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from paho.mqtt.enums import CallbackAPIVersion
+from gateway_partners import (
+    HEALTHY,
+    LIMIT_SECONDS,
+    PROFILE,
+    Cloud,
+    Device,
+    assert_judged_as_alone,
+    data_message,
+    image_for,
+    process,
+    until,
+)
 
 from gateway import service
 from gateway.errors import FolderInUseError
-from gateway.judgement import DeviceJudge
 from gateway.settings import GatewaySettings
 from gateway.store import Store
-from shared import ed25519, model_image, topics
+from shared import topics
 from shared.broker import Broker
-from shared.identity import Channel, DeviceProfile
 from shared.messages import codec
-from shared.messages.compact import NO_SCORE
 
 pytestmark = pytest.mark.services
-
-LIMIT_SECONDS = 20.0
-HEALTHY = 64
-PROFILE = DeviceProfile(
-    "pump-1",
-    "acme/north/water/line-1/pump",
-    "slow",
-    1.0,
-    tuple(Channel(n, "", 0.0, 2.0**-16) for n in ("flow", "heat")),
-)
-
-
-def until(condition, what):
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"waited {LIMIT_SECONDS:g} s for {what}"
-        time.sleep(0.01)
-    return result
-
-
-def data_message(sequence, readings=16, boot=0, oldest=0, device="pump-1", channels=2, shift=0.0):
-    """Readings that depend on their sequence alone."""
-    index = np.arange(sequence, sequence + readings)
-    noise = np.random.default_rng([boot, sequence]).normal(size=(readings, channels)) + shift
-    return codec.encode_data(
-        codec.Data(
-            device, boot, sequence, oldest, 0, 0, 0,
-            index * 1_000_000_000,
-            np.where(index < 4, NO_SCORE, 2048 + index % 100).astype(np.uint32),
-            np.zeros(readings, np.uint16),
-            (noise * 65536).astype(np.int32),
-            None,
-        )
-    )  # fmt: skip
-
-
-class Partner:
-    """An MQTT client that remembers what came, per topic."""
-
-    def __init__(self, url, client_id, *subscriptions, persistent=False):
-        self.messages = defaultdict(list)
-        self.heard = queue.Queue()
-        self._ready = threading.Event()
-        self._subscriptions = subscriptions
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=not persistent)
-        self.client.on_connect = self._on_connect
-        self.client.on_subscribe = lambda *_: self._ready.set()
-        self.client.on_message = self._on_message
-        self.client.reconnect_delay_set(1, 1)
-        self.client.connect_async("127.0.0.1", int(url.rsplit(":", 1)[1]))
-        self.client.loop_start()
-        assert self._ready.wait(LIMIT_SECONDS)
-
-    def _on_connect(self, client, _userdata, _flags, _reason, _properties):
-        client.subscribe([(topic, 1) for topic in self._subscriptions])
-
-    def _on_message(self, _client, _userdata, message):
-        self.messages[message.topic].append(bytes(message.payload))
-        self.heard.put((message.topic, bytes(message.payload)))
-
-    def send(self, topic, payload, retain=False):
-        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(LIMIT_SECONDS)
-
-    def close(self):
-        self.client.disconnect()
-        self.client.loop_stop()
-
-
-class Device(Partner):
-    """Sends what it is told to and knows the last mark."""
-
-    def __init__(self, url, name="pump-1"):
-        super().__init__(url, f"{name}-device", topics.device_stored(name), topics.image(name))
-        self.name = name
-
-    def birth(self, boot=0, version=0):
-        profile = DeviceProfile(self.name, PROFILE.asset, "slow", 1.0, PROFILE.channels)
-        self.send(topics.birth(self.name), codec.encode_birth(codec.Birth(profile, boot, version, (), 16, 1)), True)
-
-    def data(self, *arguments, **named):
-        self.send(topics.data(self.name), data_message(*arguments, device=self.name, **named))
-
-    def mark(self):
-        marks = [codec.decode_stored(payload) for payload in self.messages[topics.device_stored(self.name)]]
-        return (marks[-1].boot, marks[-1].next_sequence) if marks else None
-
-
-class Cloud(Partner):
-    """Takes uploads in order and answers with marks; counts what came twice."""
-
-    def __init__(self, url, gateway="gateway-1"):
-        self.uploads, self.next, self.duplicates, self.answering = [], {}, 0, True
-        self._gateway = gateway
-        super().__init__(url, "cloud", topics.ALL_UPLOADS, persistent=True)
-
-    def _on_message(self, client, _userdata, message):
-        upload = codec.decode_upload(bytes(message.payload))
-        expected = max(self.next.get(upload.epoch, 0), upload.oldest)
-        if upload.sequence == expected:
-            self.uploads.append(upload)
-            expected += 1
-        else:
-            self.duplicates += upload.sequence < expected
-        self.next[upload.epoch] = expected
-        if self.answering:
-            mark = codec.Stored(self._gateway, upload.epoch, expected)
-            client.publish(topics.gateway_stored(self._gateway), codec.encode_stored(mark), qos=1)
-
-    def of_kind(self, kind):
-        return [upload.body for upload in self.uploads if upload.kind == kind]
-
-    def readings(self):
-        """(boot, sequence) of every reading, in the order taken."""
-        found = []
-        for body in self.of_kind("readings"):
-            _, data = codec.decode_judged(body)
-            found += [(data.boot, sequence) for sequence in range(data.sequence, data.sequence + len(data))]
-        return found
-
-    def counters(self, device="pump-1", boot=0):
-        every = [codec.decode_counters(body) for body in self.of_kind("counters")]
-        own = [counters for counters in every if (counters.device, counters.boot) == (device, boot)]
-        return own[-1] if own else None
 
 
 @pytest.fixture
@@ -221,31 +98,7 @@ def test_readings_are_stored_marked_judged_and_passed_on(settings, device, cloud
     assert all(np.isfinite(j.gateway_scores).all() for j, _ in judged[4:])
     [rescore] = [codec.decode_rescore(body) for body in cloud.of_kind("rescore")]
     assert (rescore.boot, rescore.sequence, len(rescore.gateway_scores)) == (0, 0, HEALTHY)
-    assert_judged_as_alone(cloud, settings, 160)
-
-
-def assert_judged_as_alone(cloud, settings, readings):
-    """The judgement without broker and disk says the same, bit for bit, however the readings are grouped."""
-    judged = [codec.decode_judged(body) for body in cloud.of_kind("readings")]
-    birth = codec.decode_birth(cloud.of_kind("birth")[0])
-    alone = DeviceJudge(birth, HEALTHY, false_alarms_per_day=settings.false_alarms_per_day)
-    verdicts = [alone.take(regrouped([data for _, data in judged], first, 5)) for first in range(0, readings, 5)]
-    for mine, theirs in (
-        ([v.gateway_scores for v in verdicts], [j.gateway_scores for j, _ in judged]),
-        ([v.fused_scores for v in verdicts], [j.fused_scores for j, _ in judged]),
-        ([v.flags for v in verdicts], [j.flags for j, _ in judged]),
-        ([v.top_channels for v in verdicts], [j.top_channels for j, _ in judged]),
-    ):
-        assert np.concatenate(mine).tobytes() == np.concatenate(theirs).tobytes()
-    alone_rescores = [codec.encode_rescore(rescore) for v in verdicts for rescore in v.rescores]
-    assert alone_rescores == cloud.of_kind("rescore")
-
-
-def regrouped(datas, first, readings):
-    """Readings `first` to ``first + readings`` of many messages as one message."""
-    arrays = {n: np.concatenate([getattr(d, n) for d in datas]) for n in ("times_ns", "scores_q12", "tops", "counts")}
-    part = {name: values[first : first + readings] for name, values in arrays.items()}
-    return codec.Data("pump-1", 0, first, 0, 0, 0, 0, features=None, **part)
+    assert_judged_as_alone(cloud, settings.false_alarms_per_day)
 
 
 def test_a_fault_becomes_one_alarm_with_a_reason_a_beginning_and_an_end(settings, device, cloud):
@@ -353,7 +206,7 @@ def test_a_restart_continues_the_judgement_to_the_bit(settings, device, cloud):
             until(lambda end=first + 80: device.mark() == (0, end), "the mark of this run")
     with running(settings):
         until(lambda: len(cloud.readings()) == 240, "the readings in the cloud")
-    assert_judged_as_alone(cloud, settings, 240)
+    assert_judged_as_alone(cloud, settings.false_alarms_per_day)
 
 
 def test_what_comes_while_the_gateway_is_away_waits_in_the_broker(settings, device, cloud):
@@ -419,17 +272,6 @@ def test_a_cloud_that_knows_more_than_the_store_begins_a_new_epoch(settings, dev
         until(lambda: len(cloud.readings()) == 32, "the readings that the cloud had refused")
 
 
-def image_for(version, key, profile=PROFILE):
-    """The smallest signed image: a recipe without layers."""
-    scaling = [model_image.Scaling(0, 1 << 20, 10)]
-    content = model_image.ImageContent(
-        version, 0, 0, 16, 1, 10**10, profile.digest(), 1000, scaling * 2, [], scaling * 8, [1] * 8, []
-    )
-    unsigned = model_image.encode(content)
-    key_id = ed25519.key_id(key.public_key().public_bytes_raw())
-    return model_image.seal(unsigned, key_id, key.sign(model_image.signed_message(unsigned)))
-
-
 def test_only_good_images_are_passed_on_and_refusals_are_reported(settings, device, cloud):
     key, stranger = Ed25519PrivateKey.from_private_bytes(bytes(32)), Ed25519PrivateKey.from_private_bytes(b"x" * 32)
     settings = settings.model_copy(update={"release_public_key": key.public_key().public_bytes_raw().hex()})
@@ -465,14 +307,6 @@ def test_a_second_gateway_on_the_same_folder_is_refused(settings, device):
         until((settings.data_folder / "gateway.sqlite3").exists, "the first gateway")
         with pytest.raises(FolderInUseError, match="in use by another gateway"):
             service.run(settings, threading.Event())
-
-
-def process(settings, *arguments):
-    environment = os.environ | {"PYTHONPATH": str(Path(service.__file__).parents[1]), "COLUMNS": "200"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "gateway.cli", *arguments, "--data-folder", str(settings.data_folder)],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
 
 
 def test_sigterm_ends_the_process_with_status_0_and_status_tells_what_is_stored(settings, device, cloud):
