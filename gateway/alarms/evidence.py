@@ -48,7 +48,7 @@ class Evidence:
     >>> times = np.arange(400) * 1_000_000_000
     >>> evidence = Evidence.calibrate(times, np.exp(np.sin(np.arange(400.0)) * 0.1 - 1.0), 1.0)
     >>> [evidence.step(int(time), 9.0) for time in times[:12] + 400_000_000_000].index(True)
-    6
+    4
     """
 
     def __init__(self, limit: float, usual: float, span_readings: int, interval_ns: int) -> None:
