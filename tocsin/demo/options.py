@@ -21,5 +21,3 @@ class DemoOptions:
     speed: str
     folder: Path
     port: int
-    #: Readings that the cloud should hold beyond the healthy part before it trains, as a share of the healthy ones.
-    train_after: float = 0.1

@@ -66,8 +66,6 @@ class Plan:
     devices: dict[str, Prepared]
     truth: Truth
     notes: tuple[str, ...]
-    #: The asset whose devices get a new model.
-    retrained_asset: str
 
     @property
     def start_ns(self) -> int:
@@ -161,7 +159,7 @@ def _simulated(
         () if onset_ns is None else ((onset_ns, end_ns),),
         True,
     )
-    return Plan(options.folder / "fleet", devices, truth, (), asset)
+    return Plan(options.folder / "fleet", devices, truth, ())
 
 
 def _recorded(
@@ -185,7 +183,7 @@ def _recorded(
         put_into_fleet, options.folder / "fleet", recording, device, asset, healthy_rows, options.seed
     ).result()
     step("models", 1, 1)
-    return Plan(options.folder / "fleet", {device: prepared}, truth, recording.notes, asset)
+    return Plan(options.folder / "fleet", {device: prepared}, truth, recording.notes)
 
 
 def _truth_of(recording: Recording, column: str | None, asset: str, healthy_rows: int) -> Truth:

@@ -37,7 +37,7 @@ _WIDTH, _HEIGHT = 640, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 10, 26
 POINTS = 400
 _KEY = (
-    "Blue: highest fused score of each moment (logarithmic). Dashed: the threshold, 1. Red bar: the device was in alarm. "
+    "Blue: highest fused score of each moment (logarithmic). Dashed: the threshold, 1. Red bar: in alarm. "
     "Yellow: something was wrong (the truth, which no tier saw). Grey: the healthy part that models were made from."
 )
 

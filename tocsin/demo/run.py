@@ -19,11 +19,11 @@ from cloud.registry.keys import ensure_signing_key
 from shared.broker import Broker, free_port
 from shared.errors import TocsinError, UsageError
 from tocsin.demo.api import Api
-from tocsin.demo.attack import send_bad_images
 from tocsin.demo.options import DemoOptions
 from tocsin.demo.prepare import Plan, prepare
 from tocsin.demo.processes import Child
 from tocsin.demo.report import write_report
+from tocsin.demo.retraining import Retraining
 from tocsin.demo.summary import Summary, count, weigh_alarms
 from tocsin.demo.table import Picture, final_table, live_table
 from tocsin.replay import parse_speed
@@ -32,7 +32,7 @@ from tocsin.terminal import bars
 GATEWAY = "gateway-1"
 MARKER = ".tocsin-demo"
 #: A recording is played so that it takes about this long.
-AUTO_SECONDS = 45.0
+AUTO_SECONDS = 40.0
 START_LIMIT_SECONDS = 60.0
 PLAY_LIMIT_SECONDS = 3600.0
 #: How long the new model and the last readings may take once the recording has ended.
@@ -107,8 +107,6 @@ class Demo:
         self.folder = options.folder
         self.children: dict[str, Child] = {}
         self.progress: dict[str, Any] = {"state": "starting", "produced": {}, "stored": {}, "bytes": {}, "time_ns": 0}
-        self.jobs: list[str] = []
-        self.attacked = False
         self._played_lines = 0
         self._first_alarm_seen = False
         self._started = time.monotonic()
@@ -207,6 +205,7 @@ class Demo:
         speed = self.options.speed
         if speed == "auto":
             speed = str(max((plan.end_ns - plan.start_ns) / 1e9 / AUTO_SECONDS, 1e-3))
+        self.retraining = Retraining(plan, self.broker_url, self.folder / "cloud", self.api, self._say)
         keys = self.public_key.hex()
         self._child("sensors", ["firmware.host.fleet", str(plan.fleet), self.broker_url, speed, keys, "stay"], {})
         self._mark("started")
@@ -257,7 +256,9 @@ class Demo:
                 if fresh is not None:
                     picture = fresh
                     self._announce_alarms(picture)
-                    self._retrain(plan, picture)
+                    self.retraining.step(picture)
+                    if self.retraining.refused_images and "new_model" not in self.summary.seconds:
+                        self._mark("new_model")
                     if self.console.is_terminal:
                         live.update(live_table(picture, self.url))
                 now = time.monotonic()
@@ -286,38 +287,6 @@ class Demo:
             why = first["reasons"][0]["sentence"] if first["reasons"] else "no explanation"
             self._say(f"ALARM {first['asset']}: {why}")
 
-    def _retrain(self, plan: Plan, picture: Picture) -> None:
-        """Ask for a new model once there is more healthy data than the first was made from; then try bad images."""
-        stored = {entry["device"]: entry["stored"] for entry in picture.loss["devices"]}
-        wanted = {
-            device: provisioned.healthy_readings
-            for device, provisioned in plan.devices.items()
-            if provisioned.profile.asset == plan.retrained_asset
-        }
-        enough = all(
-            stored.get(device, 0) >= healthy * (1.0 + self.options.train_after) for device, healthy in wanted.items()
-        )
-        if enough and not self.jobs:
-            for device in wanted:
-                self.jobs.append(str(self.api.post(f"/api/devices/{device}/train")["id"]))
-            self._say(f"training new models for {', '.join(wanted)} from the healthy readings in the cloud's store")
-        if not self.attacked and all(self._version(picture, device) > 1 for device in wanted):
-            self.attacked = True
-            self._mark("new_model")
-            self._say("the new models run; now bad images: one altered, one cut short, one older")
-            device = next(iter(wanted))
-            self.summary.refused_images = send_bad_images(
-                self.broker_url, device, plan.devices[device].image, self.folder / "cloud", self._say
-            )
-
-    @staticmethod
-    def _version(picture: Picture, device: str) -> int:
-        for asset in picture.assets:
-            for entry in asset["devices"]:
-                if entry["device"] == device:
-                    return int(entry["model_version"])
-        return 0
-
     def _is_settled(self, plan: Plan, picture: Picture) -> bool:
         return not self._unsettled(plan, picture)
 
@@ -333,17 +302,7 @@ class Demo:
                 return f"the gateway's counts of {device}"
             if entry["stored"] + entry["lost"] < produced.get(device, 0):
                 return f"readings of {device}"
-        jobs = [self.api.get_or_none(f"/api/jobs/{job}") for job in self.jobs]
-        for job in jobs:
-            if job is None or job["state"] in ("waiting", "running"):
-                return "a training"
-            if job["state"] == "failed":
-                self.summary.failures.append(f"training of {job['device']} failed: {job['reason']}")
-                self.jobs = [name for name in self.jobs if name != job["id"]]
-                return ""
-            if job["state"] == "accepted" and self._version(picture, job["device"]) < job["version"]:
-                return f"model version {job['version']} on {job['device']}"
-        return ""
+        return self.retraining.missing(picture)
 
     def _sum_up(self, plan: Plan, picture: Picture) -> None:
         summary = self.summary
@@ -351,22 +310,17 @@ class Demo:
         count(summary, plan, loss)
         alarms = self.api.get("/api/alarms")
         weigh_alarms(summary, plan, alarms)
+        summary.refused_images = self.retraining.refused_images
         summary.uplink_bytes = sum(self.progress["bytes"].values())
         for asset in self.api.get("/api/assets"):
             for entry in asset["devices"]:
                 summary.model_versions[entry["device"]] = entry["model_version"]
         summary.new_model = {device: version for device, version in summary.model_versions.items() if version > 1}
         if not summary.new_model:
-            summary.failures.append("no new model arrived at a device: " + self._why_no_model())
+            summary.failures.append(f"no new model arrived at a device ({self.retraining.verdicts()})")
         write_report(self.folder / "report.html", summary, plan, self.api)
         summary.write(self.folder / "summary.json")
         self.console.print(final_table(summary, plan))
         self._say(f"report: {self.folder / 'report.html'}; figures: {self.folder / 'summary.json'}")
         for failure in summary.failures:
             self._say(f"FAILED: {failure}")
-
-    def _why_no_model(self) -> str:
-        if not self.jobs:
-            return "there was too little healthy data to train"
-        jobs = [self.api.get_or_none(f"/api/jobs/{job}") for job in self.jobs]
-        return "; ".join(f"{job['device']}: {job['state']} {job['reason']}" for job in jobs if job is not None)
