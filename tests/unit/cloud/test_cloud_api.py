@@ -8,6 +8,7 @@ from cloud.api.access import ensure_token
 from cloud.api.application import create_application
 from cloud.storage.facts import Fact, Source
 from cloud.storage.port import Batch, Mark
+from shared import model_image
 from shared.identity import Channel, DeviceProfile
 from shared.messages.codec import Alarm, Birth, Counters, Reason, State
 
@@ -146,6 +147,26 @@ def test_a_changing_call_needs_the_token(client, tier):
     assert again.status_code == 409
     assert client.get(f"/api/jobs/{asked.json()['id']}").json()["device"] == "pump-1"
     assert client.get("/api/models?device=pump-1").json()[0]["state"] == "candidate"
+
+
+def test_the_image_of_a_device_can_be_registered_before_it_reports(client, tier):
+    headers = {"Authorization": f"Bearer {ensure_token(tier.settings.data_folder)}"}
+    scalings = [model_image.Scaling(0, 1, 1)]
+    content = model_image.ImageContent(
+        4, 0, 0, 8, 1, 10**10, bytes(8), 1000, scalings, [], scalings * 4, [1] * 4, [],
+    )  # fmt: skip
+    image = model_image.seal(model_image.encode(content))
+    assert client.put("/api/models/new-1", content=image).status_code == 401
+    for _ in range(2):
+        (version,) = client.put("/api/models/new-1", content=image, headers=headers).json()
+        assert (version["version"], version["state"]) == (4, "installed")
+    assert tier.registry.image("new-1", 4) == image
+    other = model_image.seal(model_image.encode(content), bytes(8), b"s" * 64)
+    assert client.put("/api/models/new-1", content=other, headers=headers).status_code == 409
+    refused = client.put("/api/models/new-1", content=image[:-1], headers=headers)
+    assert refused.status_code == 422
+    assert set(refused.json()) == {"error"}
+    assert client.put("/api/models/New%201", content=image, headers=headers).status_code == 422
 
 
 def test_health_says_what_is_missing_and_the_description_is_whole(client):
