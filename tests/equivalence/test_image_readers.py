@@ -130,6 +130,9 @@ def edge_images(images):
             content = images.random(2, channels=inputs, window=8, hidden=(3,))
             content.layers[0].bias[1] = bias
             made.append(model_image.seal(model_image.encode(content)))
+    content = images.random(2, channels=2, window=8, hidden=(3,))
+    content.layers = content.layers[:1]  # whose outputs are not the features
+    made.append(model_image.seal(model_image.encode(content)))
     for last in (17, 18):
         content = images.random(3, kind=definition.KIND_FAST, channels=1, window=32, hop=32, bands=2)
         content.edges = [0, 9, last]
