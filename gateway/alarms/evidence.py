@@ -25,16 +25,18 @@ PERSISTENCE_READINGS = (5, 30)
 #: One reading counts as at most this much above the limit (natural logarithm of the score): an absurd value alone
 #: cannot carry the mean over it.
 SINGLE_READING_LIMIT = 1.0
-#: An alarm ends when the evidence stayed this far below its limit for `HOLD_SPANS` times the persistence.
+#: An alarm ends when the evidence stayed this far below its limit, or half-way down to its healthy median if that is
+#: nearer, for `HOLD_SPANS` times the persistence.
 HYSTERESIS = 0.5
 HOLD_SPANS = 3
 #: After a gap of this many times the persistence what was gathered before counts no longer.
 FORGET_SPANS = 10
 #: Below this limit (half of the threshold of a single reading) a short healthy part would be trusted too far.
 LOWEST_LIMIT = math.log(0.5)
-#: A short healthy part shows few excursions, and low ones by luck: over the shortest span they are taken to be at
-#: least this high, over longer ones less, as a mean of more readings moves less.
-LOWEST_EXCURSION = 0.1
+#: A short healthy part shows few excursions, and low ones by luck: so many of this height are added to those seen if
+#: that makes them higher. The height is for the shortest span; a mean of more readings moves less.
+ASSUMED_EXCURSION = 0.1
+ASSUMED_EXCURSIONS = 10
 _LOWEST_SCORE = 1e-3
 _DAY_SECONDS = 86400.0
 
@@ -48,7 +50,7 @@ class Evidence:
     >>> times = np.arange(400) * 1_000_000_000
     >>> evidence = Evidence.calibrate(times, np.exp(np.sin(np.arange(400.0)) * 0.1 - 1.0), 1.0)
     >>> [evidence.step(int(time), 9.0) for time in times[:12] + 400_000_000_000].index(True)
-    4
+    2
     """
 
     def __init__(self, limit: float, usual: float, span_readings: int, interval_ns: int) -> None:
@@ -56,6 +58,7 @@ class Evidence:
         self.usual = usual
         self.span_readings = span_readings
         self.interval_ns = interval_ns
+        self.end_level = max(limit - HYSTERESIS, 0.5 * (limit + usual))
         self.value = usual
         self.alarm = False
         self._below = 0
@@ -96,7 +99,7 @@ class Evidence:
             self.alarm = self.value > self.limit
             self._below = 0
         else:
-            self._below = self._below + 1 if self.value < self.limit - HYSTERESIS else 0
+            self._below = self._below + 1 if self.value < self.end_level else 0
             self.alarm = self._below < HOLD_SPANS * self.span_readings
         return self.alarm
 
@@ -142,7 +145,9 @@ def _limit(path: NDArray[np.float64], span: int, rate_per_reading: float) -> flo
     begins = np.flatnonzero(above[1:] & ~above[:-1])
     ends = np.flatnonzero(above[:-1] & ~above[1:])
     peaks = [float(path[begin:end].max()) - level for begin, end in zip(begins, ends, strict=True)]
-    lowest = LOWEST_EXCURSION * math.sqrt(PERSISTENCE_READINGS[0] / span)
-    height = max(sum(peaks) / len(peaks) if peaks else 0.0, lowest)
+    assumed = ASSUMED_EXCURSION * math.sqrt(PERSISTENCE_READINGS[0] / span)
+    height = (sum(peaks) + ASSUMED_EXCURSIONS * assumed) / (len(peaks) + ASSUMED_EXCURSIONS)
+    if peaks:
+        height = max(height, sum(peaks) / len(peaks))
     excursions_per_reading = max(len(peaks), 1) / len(path)
     return max(level + height * max(0.0, math.log(excursions_per_reading / rate_per_reading)), LOWEST_LIMIT)

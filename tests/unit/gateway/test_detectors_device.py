@@ -1,5 +1,7 @@
 """Promises of a device's detector: order, batches, restarts, missing values, learning, memory."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -77,7 +79,7 @@ def test_scores_do_not_depend_on_batches_nor_on_restarts_between_them(cuts: list
     detector = DeviceDetector.from_state(COMMISSIONED)
     parts = []
     edges = [HEALTHY, *sorted(cuts), ROWS]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in itertools.pairwise(edges):
         parts.append(judge(detector, VALUES, begin, end))
         if restart:
             detector = DeviceDetector.from_state(detector.state())
@@ -196,7 +198,9 @@ def test_a_channel_without_any_healthy_value_and_a_constant_one_are_borne() -> N
     values[:, 0] = np.nan
     values[:, 1] = 5.0
     detector = DeviceDetector.commission(birth(4), TIMES[:HEALTHY], STRETCHES[:HEALTHY], values[:HEALTHY])
-    healthy = DeviceDetector.from_state(detector.state()).process(TIMES[HEALTHY:], STRETCHES[HEALTHY:], values[HEALTHY:])
+    healthy = DeviceDetector.from_state(detector.state()).process(
+        TIMES[HEALTHY:], STRETCHES[HEALTHY:], values[HEALTHY:]
+    )
     values[HEALTHY + 20 :, 1] = 5.1
     moved = detector.process(TIMES[HEALTHY:], STRETCHES[HEALTHY:], values[HEALTHY:])
     assert np.nanmedian(moved.scores[40:60]) > 2 * np.nanmedian(healthy.scores[40:60])

@@ -1,0 +1,102 @@
+"""Evidence: persistence, hysteresis, gaps, the budget, restarts."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from gateway.alarms.evidence import FORGET_SPANS, HOLD_SPANS, Evidence
+
+SECOND = 1_000_000_000
+
+
+def healthy(count: int = 2000, seed: int = 1) -> NDArray[np.float64]:
+    return np.exp(np.random.default_rng(seed).normal(-0.7, 0.3, count))
+
+
+def times(count: int, interval_s: float = 1.0) -> NDArray[np.int64]:
+    return (np.arange(count) * interval_s * SECOND).astype(np.int64)
+
+
+def calibrated(budget: float = 1.0, interval_s: float = 1.0) -> Evidence:
+    return Evidence.calibrate(times(2000, interval_s), healthy(), budget)
+
+
+def follow(evidence: Evidence, scores: list[float], begin: int = 2000) -> list[bool]:
+    return [evidence.step((begin + index) * SECOND, score) for index, score in enumerate(scores)]
+
+
+def test_one_absurd_reading_is_no_alarm_and_a_lasting_one_is() -> None:
+    evidence = calibrated()
+    assert not any(follow(evidence, [1e9, *[0.5] * 50]))
+    assert not any(follow(evidence, [1e9, 1e9, *[0.5] * 50], 3000))
+    alarms = follow(evidence, [2.0] * 60, 4000)
+    assert 3 <= alarms.index(True) <= 30
+    assert alarms[-1]
+
+
+def test_an_alarm_ends_only_after_a_lasting_return() -> None:
+    evidence = calibrated()
+    follow(evidence, [4.0] * 60)
+    assert all(follow(evidence, [0.3] * 15 + [4.0] * 15, 2100))
+    ended = follow(evidence, [0.3] * 200, 2200)
+    assert ended[0]
+    assert not ended[-1]
+    assert ended.index(False) >= HOLD_SPANS * evidence.span_readings
+
+
+@pytest.mark.parametrize(("interval_s", "span"), [(0.1, 30), (0.5, 20), (1.0, 10), (2.0, 5), (180.0, 5)])
+def test_persistence_follows_the_pace_of_the_device(interval_s: float, span: int) -> None:
+    assert calibrated(interval_s=interval_s).span_readings == span
+
+
+@given(st.lists(st.floats(1e-4, 1e4), min_size=2, max_size=2, unique=True))
+def test_a_larger_budget_never_raises_the_limit(budgets: list[float]) -> None:
+    low, high = sorted(budgets)
+    assert calibrated(low).limit >= calibrated(high).limit
+
+
+def test_the_budget_is_kept_where_healthy_readings_are_many_and_alike() -> None:
+    """1 Hz, ten days like the healthy part, some 50 alarms a day accepted: as many within a factor of four."""
+    days, budget = 10, 50.0
+    evidence = Evidence.calibrate(times(20_000), healthy(20_000), budget)
+    scores = healthy(days * 8640, seed=2)  # a tenth of the readings of those days
+    alarms = np.array(follow(evidence, scores.tolist(), 20_000))
+    begins = np.count_nonzero(np.diff(alarms.astype(int)) == 1)
+    assert budget * days / 10 / 4 <= begins <= budget * days / 10 * 4
+
+
+def test_what_was_gathered_before_a_long_gap_counts_no_longer() -> None:
+    evidence, other = calibrated(), calibrated()
+    before = [2.0] * (follow(calibrated(), [2.0] * 60).index(True) - 1)
+    follow(evidence, before)
+    follow(other, before)
+    soon = 2000 + len(before)
+    late = soon + FORGET_SPANS * evidence.span_readings + 1
+    assert follow(other, [2.0, 2.0], soon)[-1]
+    assert not follow(evidence, [2.0, 2.0], late)[-1]
+
+
+def test_a_reading_without_a_score_changes_nothing() -> None:
+    evidence = calibrated()
+    follow(evidence, [0.6] * 5)
+    before = evidence.fields()
+    assert evidence.step(9000 * SECOND, float("nan")) is False
+    assert evidence.fields() == before
+
+
+@settings(max_examples=50)
+@given(st.lists(st.one_of(st.floats(0, 20), st.just(float("nan"))), max_size=80), st.integers(0, 80))
+def test_a_restart_changes_nothing(scores: list[float], cut: int) -> None:
+    whole, first = calibrated(), calibrated()
+    alarms = follow(whole, scores)
+    before = follow(first, scores[:cut])
+    after = follow(Evidence.from_fields(first.fields()), scores[cut:], 2000 + min(cut, len(scores)))
+    assert before + after == alarms
+
+
+def test_healthy_readings_without_any_score_still_give_an_evidence() -> None:
+    evidence = Evidence.calibrate(times(50), np.full(50, np.nan), 1.0)
+    assert not any(follow(evidence, [0.9] * 100))
+    assert follow(evidence, [3.0] * 100)[-1]
