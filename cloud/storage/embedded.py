@@ -237,12 +237,15 @@ def _positions(connection: duckdb.DuckDBPyConnection, device: str | None) -> tup
 def _upsert(
     connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], keys: int, values: Iterable[Any]
 ) -> None:
-    statement = (
-        f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))}) ON CONFLICT DO UPDATE SET "  # noqa: S608
-        + ", ".join(f"{name} = excluded.{name}" for name in columns[keys:])
-    )
-    for value in values:
-        connection.execute(statement, list(astuple(value)))
+    """Insert or replace rows of a table whose first `keys` columns are its key, in one statement."""
+    parameters = [astuple(value) for value in values]
+    if parameters:
+        places = ", ".join([f"({', '.join('?' * len(columns))})"] * len(parameters))
+        replaced = ", ".join(f"{name} = excluded.{name}" for name in columns[keys:])
+        connection.execute(
+            f"INSERT INTO {table} VALUES {places} ON CONFLICT DO UPDATE SET {replaced}",  # noqa: S608  (names of ours)
+            [parameter for row in parameters for parameter in row],
+        )
 
 
 def _arrays(table: pa.Table, device: str) -> StoredReadings:

@@ -21,8 +21,8 @@ _specification.loader.exec_module(uploader)
 
 pytestmark = pytest.mark.services
 DEVICES = ("pump-1", "pump-2", "fan-7")
-MESSAGES = 400
-KILLS = 4
+MESSAGES = 320
+KILLS = 3
 
 
 def uploads():
