@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 #: Inputs further than this from the centre, in healthy deviations, look alike to the autoencoder (not to the score).
 INPUT_LIMIT = 8.0
 #: Part of the inputs hidden in each step, and the deviation of the noise added to the others.
-HIDDEN_PART = 0.4
+HIDDEN_PART = 0.3
 NOISE = 0.3
 #: Errors above this many deviations count linearly (Huber), so that a foreign tenth of the rows does not lead.
 HUBER_LIMIT = 2.0

@@ -30,7 +30,7 @@ Integers = NDArray[np.int64]
 #: More of the healthy readings flagged than by the current model, as a part of them.
 HEALTHY_MARGIN = 0.02
 #: Fewer of the faulty readings seen than by the current model, as a part of them.
-FAULT_MARGIN = 0.05
+FAULT_MARGIN = 0.10
 #: What a first model may flag of the healthy readings, and must see of the faulty ones.
 HEALTHY_LIMIT = 0.10
 FAULT_FLOOR = 0.10

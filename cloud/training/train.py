@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.errors import CloudError
-from cloud.training.autoencoder import Trainer, as_inputs, input_limit
+from cloud.training.autoencoder import Autoencoder, Trainer, as_inputs, input_limit
 from cloud.training.calibrate import (
     BLOCKS,
     Threshold,
@@ -42,13 +42,15 @@ class TrainedModel:
     """A model before it is signed.
 
     `content` is what `unsigned` (see `shared.model_image.encode`) says; `tflite` is the same autoencoder as
-    LiteRT runs it; `metrics` are plain numbers and truth values; `provisional`: the threshold rests on few independent
-    readings.
+    LiteRT runs it, `autoencoder` the one before int8 and `input_limit` the limit of its inputs; `metrics`
+    are plain numbers and truth values; `provisional`: the threshold rests on few independent readings.
     """
 
     content: ImageContent
     unsigned: bytes
     tflite: bytes
+    autoencoder: Autoencoder
+    input_limit: float
     metrics: dict[str, Any]
     provisional: bool
 
@@ -156,16 +158,18 @@ def _train(
     for block in range(BLOCKS):
         held = blocks == block
         content, features = prepared(~held)
-        x = as_inputs(features, input_limit(features[~held]))
+        limit = input_limit(features[~held])
+        x = as_inputs(features, limit)
         autoencoder, taken = trainer.fit(x[~held], x[held])
         steps.append(taken)
-        _install(content, quantize(autoencoder, x[~held]))
+        _install(content, quantize(autoencoder, x[~held], limit))
         unseen[held] = errors_of(content, features[held])
         report("training", block + 1, stages)
     content, features = prepared(np.ones(len(raw), np.bool_))
-    x = as_inputs(features, input_limit(features))
+    limit = input_limit(features)
+    x = as_inputs(features, limit)
     autoencoder, _ = trainer.fit(x, steps=int(np.median(steps)))
-    quantized = quantize(autoencoder, x)
+    quantized = quantize(autoencoder, x, limit)
     _install(content, quantized)
     report("training", stages, stages)
 
@@ -177,7 +181,7 @@ def _train(
     unsigned = model_image.encode(content)
     metrics = _metrics(content, threshold, features, unseen, int(np.median(steps)), len(unsigned))
     report("calibration", 1, 1)
-    return TrainedModel(content, unsigned, quantized.tflite, metrics, threshold.provisional)
+    return TrainedModel(content, unsigned, quantized.tflite, autoencoder, limit, metrics, threshold.provisional)
 
 
 def _content(
