@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 DEFAULT_FALSE_ALARMS_PER_DAY = 1.0 / 7.0
 #: Evidence gathers for this long, within these numbers of readings. Nobody answers an alarm faster than in ten
 #: seconds, so a quick device may look that long; a slow one must not wait for hours, but one odd reading, or two, are
-#: no alarm at any rate.
+#: no alarm of a device at its usual level, whatever its pace.
 PERSISTENCE_SECONDS = 10.0
 PERSISTENCE_READINGS = (5, 30)
-#: One reading counts as at most this much above the limit (natural logarithm of the score): an absurd value alone
-#: cannot carry the mean over it.
+#: One reading counts as at most this much above the limit (natural logarithm of the score), and at most
+#: `SINGLE_READING_SHARE` of the way from the healthy median to the limit: over the shortest span two such readings then
+#: end just below it, ``(1 + 1.5) * (1 - 0.8**2) = 0.9`` of the way.
 SINGLE_READING_LIMIT = 1.0
+SINGLE_READING_SHARE = 1.5
+_LEAST_SINGLE_READING = 0.25
 #: An alarm ends when the evidence stayed this far below its limit, or half-way down to its healthy median if that is
 #: nearer, for `HOLD_SPANS` times the persistence.
 HYSTERESIS = 0.5
@@ -50,7 +53,7 @@ class Evidence:
     >>> times = np.arange(400) * 1_000_000_000
     >>> evidence = Evidence.calibrate(times, np.exp(np.sin(np.arange(400.0)) * 0.1 - 1.0), 1.0)
     >>> [evidence.step(int(time), 9.0) for time in times[:12] + 400_000_000_000].index(True)
-    2
+    4
     """
 
     def __init__(self, limit: float, usual: float, span_readings: int, interval_ns: int) -> None:
@@ -59,6 +62,8 @@ class Evidence:
         self.span_readings = span_readings
         self.interval_ns = interval_ns
         self.end_level = max(limit - HYSTERESIS, 0.5 * (limit + usual))
+        above = min(SINGLE_READING_LIMIT, max(SINGLE_READING_SHARE * (limit - usual), _LEAST_SINGLE_READING))
+        self.highest_level = limit + above
         self.value = usual
         self.alarm = False
         self._below = 0
@@ -93,7 +98,7 @@ class Evidence:
             if gap_ns < 0 or gap_ns > FORGET_SPANS * self.span_readings * self.interval_ns:
                 self.value = min(self.value, self.usual)
         self._last_ns = time_ns
-        level = min(math.log(max(fused_score, _LOWEST_SCORE)), self.limit + SINGLE_READING_LIMIT)
+        level = min(math.log(max(fused_score, _LOWEST_SCORE)), self.highest_level)
         self.value += (level - self.value) / self.span_readings
         if not self.alarm:
             self.alarm = self.value > self.limit

@@ -51,6 +51,13 @@ def test_persistence_follows_the_pace_of_the_device(interval_s: float, span: int
     assert calibrated(interval_s=interval_s).span_readings == span
 
 
+@given(st.floats(-3.0, 1.0), st.floats(0.2, 3.0), st.integers(5, 30), st.lists(st.floats(0, 1e12), max_size=2))
+def test_two_readings_are_no_alarm_of_a_device_at_its_usual_level(
+    usual: float, distance: float, span: int, scores: list[float]
+) -> None:
+    assert not any(follow(Evidence(usual + distance, usual, span, SECOND), scores))
+
+
 @given(st.lists(st.floats(1e-4, 1e4), min_size=2, max_size=2, unique=True))
 def test_a_larger_budget_never_raises_the_limit(budgets: list[float]) -> None:
     low, high = sorted(budgets)
