@@ -4,12 +4,14 @@ Exit status 0 for success, 1 for a failure, 2 for wrong use; an error is one sen
 """
 
 import importlib
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from shared.errors import TocsinError
 
@@ -24,6 +26,15 @@ TIERS = {
 class _Lazy(TyperGroup):
     """Loads a tier's commands at their first use, so that a machine needs only the tiers that it runs."""
 
+    _listing = False
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), *TIERS]
 
@@ -31,14 +42,20 @@ class _Lazy(TyperGroup):
         if cmd_name not in TIERS:
             return super().get_command(ctx, cmd_name)
         module, attribute, summary = TIERS[cmd_name]
+        if self._listing:
+            return TyperGroup(name=cmd_name, help=summary)
         try:
             group = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
+            if (error.name or "").startswith(cmd_name):
+                raise TocsinError(
+                    f"this installation of Tocsin lacks {error.name}, a part of it; install Tocsin again"
+                ) from error
             raise TocsinError(
                 f"tocsin {cmd_name} needs the package {error.name}, which is not installed: "
                 f"pip install '.[{cmd_name}]' in Tocsin's folder"
             ) from error
-        command = typer.main.get_command(group)
+        command = typer.main.get_group(group)
         command.name = cmd_name
         command.help = command.help or summary
         return command
@@ -62,7 +79,9 @@ Ignore = Annotated[str | None, typer.Option(help="Columns that are no channels, 
 TimeColumn = Annotated[str | None, typer.Option(help="Column that holds the time; found by itself if left out.")]
 SampleRate = Annotated[float | None, typer.Option(help="Samples per second, where no column tells.")]
 Transpose = Annotated[bool, typer.Option("--transpose", help="The file holds one channel per row.")]
-Seed = Annotated[int, typer.Option(help="Seed of the training; the same seed gives the same bytes.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers; the same seed gives the same bytes.")
+]
 
 
 def _names(text: str | None) -> tuple[str, ...]:
@@ -106,7 +125,9 @@ def score(
     ignore: Ignore = None,
     transpose: Transpose = False,
     tier: Annotated[str, typer.Option(help="Whose judgement: sensor, gateway or both.")] = "both",
-    false_alarms_per_day: Annotated[float, typer.Option(help="False alarms that you accept a day.")] = 1.0 / 7.0,
+    false_alarms_per_day: Annotated[
+        float, typer.Option(help="False alarms that you accept a day.", show_default="1/7, one a week")
+    ] = 1.0 / 7.0,
     seed: Seed = 0,
 ) -> None:
     """Judge a recording with the deployed code: train on its healthy part, then run sensor and gateway over it."""
@@ -123,7 +144,7 @@ def score(
             false_alarms_per_day=false_alarms_per_day,
             seed=seed,
             progress=progress,
-            shown_healthy=healthy is not None,
+            healthy_source=healthy,
         )
     for note in recording.notes:
         typer.echo(note, err=True)
@@ -134,6 +155,7 @@ def score(
 def replay(
     file: Recording,
     broker: Annotated[str, typer.Option(help="The system's broker, mqtt://host:port.")] = "mqtt://127.0.0.1:1883",
+    connect_seconds: Annotated[float, typer.Option(min=0.0, help="How long to wait for the broker.")] = 10.0,
     speed: Annotated[str, typer.Option(help="Times real time, or max.")] = "1",
     devices: Annotated[int, typer.Option(min=1, max=64, help="Play the recording as so many devices.")] = 1,
     name: Annotated[str | None, typer.Option(help="Device id; from the file's name if left out.")] = None,
@@ -161,6 +183,7 @@ def replay(
             recording,
             file,
             broker_url=broker,
+            connect_seconds=connect_seconds,
             speed=speed,
             devices=devices,
             name=name,
@@ -236,8 +259,6 @@ def broker(
     port: Annotated[int, typer.Option(min=0, max=65535, help="MQTT port on 127.0.0.1; 0 takes a free one.")] = 1883,
 ) -> None:
     """Run a durable MQTT broker (a NATS server) on this machine until Ctrl-C."""
-    import signal
-
     from shared.broker import Broker
 
     with Broker(data, port=port, on_event=lambda line: typer.echo(line, err=True)) as running:
@@ -268,12 +289,33 @@ def doctor(
 
 
 def main() -> None:
-    """Run the command line; every error of ours becomes one sentence and an exit status."""
+    """Run the command line; every failure becomes one sentence and an exit status, and SIGTERM ends it in order."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     try:
-        app()
+        status = app(prog_name="tocsin", standalone_mode=False)
     except TocsinError as error:
-        typer.echo(f"tocsin: {error}", err=True)
-        sys.exit(error.exit_status)
+        _fail(str(error), error.exit_status)
+    except TyperException as error:
+        sentence = error.format_message().strip().rstrip(".")
+        if not sentence:  # a group without a command has shown its help
+            sys.exit(error.exit_code)
+        context = getattr(error, "ctx", None)
+        path = "tocsin" if context is None else context.command_path
+        _fail(f"{sentence[0].lower()}{sentence[1:]}; {path} --help says what there is", error.exit_code)
+    except ModuleNotFoundError as error:
+        _fail(f"this needs the package {error.name}, which is not installed; tocsin doctor names the remedy", 1)
+    except OSError as error:
+        _fail(
+            f"{error.filename or 'a file or connection'} cannot be used ({error.strerror or error}); "
+            "free what is missing, or choose another place",
+            1,
+        )
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(sentence: str, status: int) -> NoReturn:
+    typer.echo(f"tocsin: {sentence}", err=True)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.training.recipe import recipe_for
+from cloud.training.recipe import Recipe, recipe_for
 from firmware.host.replay import Source
 from shared import model_image
 from shared.errors import UsageError
@@ -72,21 +72,28 @@ def provision(
 ) -> Provisioned:
     """Train the first model on the healthy part and put everything together.
 
-    Raises `UsageError` when the healthy part is too short to train on.
+    Raises
+    ------
+    UsageError
+        The healthy part is too short to train on, its time runs backwards, or the rate is beyond what windows can span.
     """
-    from cloud.training.train import train_image  # TensorFlow is loaded only by those who train
+    from cloud.training.train import READINGS_MIN, train_image  # TensorFlow is loaded only by those who train
 
     profile, counts = profile_of(recording, healthy_rows, device, asset)
     healthy_times = recording.times_ns[:healthy_rows]
     clips = np.array([row for row in recording.clip_starts if row < healthy_rows], np.int64)
     clip_lengths = np.diff(np.concatenate([clips, [healthy_rows]])) if len(clips) else np.array([healthy_rows])
-    recipe = recipe_for(
-        profile,
-        healthy_rows,
-        shortest_stretch=int(clip_lengths.min()) if len(clips) > 1 else None,
-        steps_ns=np.diff(healthy_times),
-    )
+    try:
+        recipe = recipe_for(
+            profile,
+            healthy_rows,
+            shortest_stretch=int(clip_lengths.min()) if len(clips) > 1 else None,
+            steps_ns=np.diff(healthy_times),
+        )
+    except ValueError as error:
+        raise UsageError(f"{profile.sample_rate_hz:g} Hz cannot be judged ({error}); correct --sample-rate") from error
     borders = stretch_borders(healthy_times, clips, recipe.gap_ns)
+    _check_windows(recipe, borders, READINGS_MIN)
     starts = np.zeros(healthy_rows, bool)
     starts[borders[:-1]] = True
     trained = train_image(
@@ -108,6 +115,24 @@ def provision(
     )
 
 
+def _check_windows(recipe: Recipe, borders: list[int], wanted: int) -> None:
+    """UsageError unless the stretches between `borders` hold `wanted` full windows."""
+    stretches = list(itertools.pairwise(borders))
+    found = sum(len(range(begin + recipe.window - 1, end, recipe.hop)) for begin, end in stretches)
+    if found >= wanted:
+        return
+    rows = borders[-1]
+    if len(stretches) > max(2, rows // recipe.window):
+        raise UsageError(
+            f"time steps back or leaps at {len(stretches) - 1} of the {rows} healthy rows, so that only {found} "
+            f"windows of {recipe.window} rows fill; sort the rows by time, or name another --time-column"
+        )
+    raise UsageError(
+        f"the {rows} healthy rows fill {found} windows of {recipe.window} rows, and a training needs {wanted}; "
+        "declare a longer healthy part"
+    )
+
+
 def healthy_part(recording: Recording, declared: int | None, path: str | Path) -> int:
     """How many first rows are healthy: what was declared, or UsageError that says how to declare it."""
     if declared is not None:
@@ -115,5 +140,5 @@ def healthy_part(recording: Recording, declared: int | None, path: str | Path) -
     if recording.healthy_rows is not None:
         return recording.healthy_rows
     raise UsageError(
-        f"{path} does not say which rows are healthy; add --healthy-rows N, or --healthy FILE for another recording"
+        f"nothing says which rows of {path} are healthy; add --healthy-rows N (or, to score and replay, --healthy FILE)"
     )

@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +13,15 @@ import numpy as np
 from firmware.host.fleet import Fleet, write_device
 from firmware.host.link import broker_address
 from firmware.host.replay import Source
-from shared.errors import UsageError
+from shared.errors import TocsinError, UsageError
+from shared.identity import check_id
 from shared.recordings import Recording
 from tocsin.provisioning import Progress, Provisioned, healthy_part, provision
+
+#: MQTT 3.1.1 CONNECT with an empty client id and a clean session; a CONNACK of four bytes answers it.
+_CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x0a\x00\x00"
+_CONNACK = b"\x20\x02"
+_DISCONNECT = b"\xe0\x00"
 
 
 def device_id(path: str) -> str:
@@ -57,6 +65,7 @@ def replay_recording(
     file: str,
     *,
     broker_url: str,
+    connect_seconds: float,
     speed: str,
     devices: int,
     name: str | None,
@@ -66,14 +75,48 @@ def replay_recording(
     seed: int,
     progress: Progress | None,
 ) -> str:
-    """Train, provision and play; returns one sentence on what was delivered. Ctrl-C ends it early."""
+    """Train, provision and play; returns one sentence on what was delivered. Ctrl-C ends it early.
+
+    Raises
+    ------
+    UsageError
+        A name, speed, key or address is wrong, or nothing is declared healthy.
+    TocsinError
+        No broker answers within `connect_seconds`, the folder cannot be written, or no gateway stores the readings.
+    """
     pace = parse_speed(speed)
-    broker_address(broker_url)
+    address = broker_address(broker_url)
     public_keys = [_key(text) for text in keys]
+    identifier = device_id(file) if name is None else _checked_id(name)
+    _check_asset(asset)
     healthy = healthy_part(recording, None, file)
-    identifier = name or device_id(file)
+    wait_for_broker(*address, limit_seconds=connect_seconds)
     provisioned = provision(recording, identifier, f"{asset}/{identifier}", healthy, seed=seed, progress=progress)
     run = folder / f"{identifier}-{os.getpid()}"
+    try:
+        fleet = _fleet(run, provisioned, devices, asset, broker_url, public_keys)
+    except OSError as error:
+        raise TocsinError(
+            f"the folder {folder} cannot be written ({error.strerror}); free space or choose another with --data"
+        ) from error
+    signal.signal(signal.SIGINT, fleet.stop)
+    signal.signal(signal.SIGTERM, fleet.stop)
+    complete = fleet.run(pace, stay=False)
+    produced = sum(sensor.device.sequence for sensor, _ in fleet.players)
+    stored = sum(sensor.buffer.mark for sensor, _ in fleet.players)
+    if not complete and not fleet.stopping:
+        raise TocsinError(
+            f"only {stored} of {produced} readings were stored by a gateway at {broker_url}; see that tocsin gateway "
+            f"runs on this broker (journals in {run})"
+        )
+    ending = "all stored at the gateway" if complete else f"{stored} of them stored at the gateway when it was stopped"
+    played = "1 device" if devices == 1 else f"{devices} devices"
+    return f"{played} produced {produced} readings, {ending} (journals in {run})"
+
+
+def _fleet(
+    run: Path, provisioned: Provisioned, devices: int, asset: str, broker_url: str, public_keys: list[bytes]
+) -> Fleet:
     for number in range(1, devices + 1):
         device = numbered(provisioned, number, asset)
         source = Source(
@@ -82,13 +125,49 @@ def replay_recording(
         write_device(run, device.profile, source, device.image)
     fleet = Fleet(run, broker_url, public_keys)
     fleet.quiet = True
-    signal.signal(signal.SIGINT, fleet.stop)
-    signal.signal(signal.SIGTERM, fleet.stop)
-    complete = fleet.run(pace, stay=False)
-    produced = sum(sensor.device.sequence for sensor, _ in fleet.players)
-    stored = sum(sensor.buffer.mark for sensor, _ in fleet.players)
-    ending = "all stored at the gateway" if complete else f"{stored} of them stored at the gateway when it was stopped"
-    return f"{len(fleet.players)} device(s) produced {produced} readings, {ending} (journals in {run})"
+    return fleet
+
+
+def wait_for_broker(host: str, port: int, *, limit_seconds: float) -> None:
+    """Return once an MQTT broker welcomes a client there; TocsinError if none does within the limit."""
+    place = f"mqtt://{host}:{port}"
+    deadline = time.monotonic() + limit_seconds
+    while True:
+        left = max(deadline - time.monotonic(), 0.1)
+        reason = _greet(host, port, min(left, 2.0))
+        if not reason:
+            return
+        if time.monotonic() >= deadline:
+            raise TocsinError(f"{reason} at {place}; start one with tocsin broker, or give its address with --broker")
+        time.sleep(min(0.1, left))
+
+
+def _greet(host: str, port: int, timeout_seconds: float) -> str:
+    """Why there is no MQTT broker, in words; empty if there is one (even one that wants a password)."""
+    try:
+        with socket.create_connection((host, port), timeout_seconds) as link:
+            link.sendall(_CONNECT)
+            welcome = link.recv(4)
+            if welcome.startswith(_CONNACK):
+                link.sendall(_DISCONNECT)
+                return ""
+    except TimeoutError:
+        return "nothing answers"
+    except OSError as error:
+        return f"no MQTT broker answers ({error.strerror or error})"
+    return "what answers is no MQTT broker"
+
+
+def _checked_id(name: str) -> str:
+    try:
+        return check_id(name, "--name")
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _check_asset(asset: str) -> None:
+    if not asset or not all(part.strip() for part in asset.split("/")):
+        raise UsageError(f"--asset {asset!r} must be names with '/' between them, such as demo/site/area/line")
 
 
 def _key(text: str) -> bytes:

@@ -1,12 +1,11 @@
 """`tocsin score`: a recording judged by the code that is deployed, under recorded time.
 
 The twin makes the sensor's messages and the gateway's own judge reads them: the same objects that run in a plant,
-without the
-broker in between. One line out per row in; a window's score stands from its last row until the next window ends.
-The result of a row depends on the healthy part and on the rows up to it, and on nothing else.
+without the broker in between. One line out per row in; a window's score stands from its last row until the next window
+ends. The result of a row depends on the healthy part and on the rows up to it, and on nothing else.
 """
 
-import os
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,11 +18,13 @@ from firmware.host.replay import push_all
 from firmware.host.sensor import birth_of
 from firmware.micropython.device import Device
 from gateway.alarms.evidence import Evidence
+from gateway.detectors.device import MINIMUM_HEALTHY_READINGS
 from gateway.judgement import DeviceJudge
 from shared.errors import TocsinError, UsageError
 from shared.messages import compact
 from shared.messages.codec import ALARM, FLAGGED, Data, decode_data
 from shared.recordings import Recording
+from tocsin.output import check_out, write_whole
 from tocsin.provisioning import Progress, Provisioned, healthy_part, provision, reading_rows
 
 TIERS = ("sensor", "gateway", "both")
@@ -58,9 +59,14 @@ def messages_of(provisioned: Provisioned) -> Iterator[Data]:
 
 
 def judge(provisioned: Provisioned, *, tier: str = "both", false_alarms_per_day: float) -> Verdicts:
-    """Run sensor and gateway over a provisioned recording."""
-    if tier not in TIERS:
-        raise UsageError(f"tier {tier!r} must be sensor, gateway or both")
+    """Run sensor and gateway over a provisioned recording.
+
+    Raises
+    ------
+    UsageError
+        The request is wrong, or the healthy part is too short for a tier that is to judge.
+    """
+    _check_request(tier, false_alarms_per_day)
     content = provisioned.content
     source = provisioned.source
     rows = reading_rows(content, source.times_ns, np.array(sorted(source.clip_starts), np.int64))
@@ -69,6 +75,11 @@ def judge(provisioned: Provisioned, *, tier: str = "both", false_alarms_per_day:
         raise TocsinError("the device made another number of readings than its windows give; please report this")
     if tier == "sensor":
         return _sensor_verdicts(provisioned, messages, rows, false_alarms_per_day)
+    if provisioned.healthy_readings < MINIMUM_HEALTHY_READINGS:
+        raise UsageError(
+            f"the healthy part gives {provisioned.healthy_readings} readings, and the gateway needs "
+            f"{MINIMUM_HEALTHY_READINGS}; declare a longer healthy part, or judge with --tier sensor"
+        )
     judge = DeviceJudge(
         birth_of(provisioned.profile, 1, content),
         provisioned.healthy_readings,
@@ -82,18 +93,24 @@ def judge(provisioned: Provisioned, *, tier: str = "both", false_alarms_per_day:
     for message in messages:
         data = _without_sensor_scores(message) if tier == "gateway" else message
         verdict = judge.take(data)
+        if judge.complaint:  # in a plant it would gather more readings; here only the declared ones are healthy
+            raise UsageError(judge.complaint.removeprefix(f"device {provisioned.profile.device}: "))
         end = position + len(data)
         _fill(verdicts, slice(position, end), verdict.fused_scores, verdict.flags, verdict.top_channels)
         for rescore in verdict.rescores:
             part = slice(rescore.sequence, rescore.sequence + len(rescore.fused_scores))
             _fill(verdicts, part, rescore.fused_scores, rescore.flags, rescore.top_channels)
         position = end
-    if judge.detector is None:
-        raise UsageError(
-            judge.complaint
-            or f"{provisioned.healthy_readings} healthy readings are too few for the gateway; declare more of them"
-        )
     return verdicts
+
+
+def _check_request(tier: str, false_alarms_per_day: float) -> None:
+    if tier not in TIERS:
+        raise UsageError(f"there is no tier {tier!r}; --tier is sensor, gateway or both")
+    if not (math.isfinite(false_alarms_per_day) and false_alarms_per_day > 0.0):
+        raise UsageError(
+            f"--false-alarms-per-day must be a number above 0, not {false_alarms_per_day}; 0.14 is one a week"
+        )
 
 
 def _fill(
@@ -126,7 +143,7 @@ def _sensor_verdicts(
     tops = np.concatenate([message.tops for message in messages]).astype(np.int64)
     healthy = provisioned.healthy_readings
     if not np.isfinite(scores[:healthy]).any():
-        raise UsageError(f"{healthy} healthy readings give the sensor no score; declare a longer healthy part")
+        raise UsageError(f"the {healthy} healthy readings give the sensor no score; declare a longer healthy part")
     evidence = Evidence.calibrate(times[:healthy], scores[:healthy], false_alarms_per_day)
     alarm = np.zeros(len(rows), bool)
     for index in range(healthy, len(rows)):
@@ -172,38 +189,26 @@ def score_to_file(
     false_alarms_per_day: float,
     seed: int,
     progress: Progress | None,
-    shown_healthy: bool,
+    healthy_source: str | None = None,
 ) -> str:
     """Train, judge and write; returns one sentence. The file appears whole or not at all.
 
-    `shown_healthy`: the healthy part is another recording put in front; its rows are not written.
+    `healthy_source`: the healthy part is this other recording, put in front; its rows are not written.
     """
-    if tier not in TIERS:
-        raise UsageError(f"tier {tier!r} must be sensor, gateway or both")
-    if not false_alarms_per_day > 0.0:
-        raise UsageError(f"false alarms per day must be above 0, not {false_alarms_per_day}")
-    if not out.parent.is_dir():
-        raise UsageError(f"the folder of {out} does not exist; make it, or choose another --out")
+    _check_request(tier, false_alarms_per_day)
+    check_out(out, [source] if healthy_source is None else [source, healthy_source])
     healthy = healthy_part(recording, None, source)
     provisioned = provision(recording, DEVICE, ASSET, healthy, seed=seed, progress=progress)
     verdicts = judge(provisioned, tier=tier, false_alarms_per_day=false_alarms_per_day)
-    first_row = healthy if shown_healthy else 0
+    first_row = 0 if healthy_source is None else healthy
     names = tuple(channel.name for channel in provisioned.profile.channels)
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.unfinished")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="\n") as target:
-            target.write(HEADER + "\n")
-            for line in lines(recording, verdicts, names, first_row):
-                target.write(line + "\n")
-        unfinished.replace(out)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise TocsinError(f"{out} cannot be written ({error.strerror}); free space or choose another --out") from error
+    write_whole(out, (line + "\n" for line in (HEADER, *lines(recording, verdicts, names, first_row))))
     shown = verdicts.rows >= first_row
     alarms = int(np.count_nonzero(np.diff(verdicts.alarm[shown].astype(np.int8), prepend=0) == 1))
     flagged = int(verdicts.flagged[shown].sum())
     provisional = "; provisional: calibrated on little healthy data" if provisioned.provisional else ""
     return (
-        f"{out}: {recording.rows - first_row} rows, {int(shown.sum())} readings, {flagged} flagged, {alarms} alarm(s)"
+        f"{out}: {recording.rows - first_row} rows, {int(shown.sum())} readings, {flagged} flagged, "
+        f"{alarms} alarm{'' if alarms == 1 else 's'}"
         f"{provisional}"
     )
