@@ -1,4 +1,4 @@
-"""A lasting MQTT connection: persistent session, acknowledgement by hand, back-off with jitter.
+"""A lasting MQTT connection: acknowledgement by hand, back-off with jitter.
 
 One thread of paho per connection moves bytes; what arrives goes into one queue, and every decision is taken by the
 thread that reads the queue. Nothing is published from a callback.
@@ -48,6 +48,8 @@ class Connection:
         Stable and unique: the broker keeps the session under it.
     topics
         Subscribed with QoS 1 at each connect.
+    persistent
+        Whether the broker keeps the session, and messages in it, while the gateway is away.
     inbox
         Bounded queue for what arrives. While it is full nothing is read, so the broker holds the rest.
     """
@@ -59,6 +61,7 @@ class Connection:
         topics: Sequence[str],
         inbox: "queue.Queue[Received]",
         *,
+        persistent: bool = True,
         keepalive_seconds: int = 30,
         window: int = 64,
     ) -> None:
@@ -75,7 +78,9 @@ class Connection:
         self._away_told = False
         self._stopping = threading.Event()
         self.connected = threading.Event()
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False, manual_ack=True)
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=not persistent, manual_ack=True
+        )
         if parts.username:
             client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
         if secure:

@@ -20,7 +20,7 @@ from paho.mqtt.client import MQTTMessageInfo
 from gateway.changes import Changes, NewUpload
 from gateway.connection import Received
 from gateway.errors import FolderInUseError, GatewayError, StoreFullError
-from gateway.inputs.mqtt import WAITING_MESSAGES, collect, open_input, send_mark
+from gateway.inputs.mqtt import WAITING_MESSAGES, collect, open_data, open_devices, send_mark
 from gateway.intake import Intake
 from gateway.settings import GatewaySettings
 from gateway.store import Store
@@ -67,7 +67,7 @@ class FolderLock:
 def run(settings: GatewaySettings, stop: threading.Event, ready: threading.Event | None = None) -> None:
     """Work until `stop` is set, then finish the batch, send what can be sent, and return.
 
-    `ready` is set once both brokers have been reached.
+    `ready` is set once every connection stands.
 
     Raises
     ------
@@ -99,8 +99,10 @@ class Service:
         self._ready = ready
         self._now = now
         self._inbox: queue.Queue[Received] = queue.Queue(WAITING_MESSAGES)
-        self._input = open_input(settings, self._inbox)
+        self._data = open_data(settings, self._inbox)
+        self._devices = open_devices(settings, self._inbox)
         self._uplink = Uplink(settings, store, self._inbox, now)
+        self._connections = (self._devices, self._data, self._uplink.connection)
         self._intake = Intake(settings)
         self._mark_topic = topics.gateway_stored(settings.id)
         self._reported: dict[tuple[str, int], codec.Counters] = {}
@@ -112,18 +114,26 @@ class Service:
     def run(self) -> None:
         """Restore, then work until told to stop."""
         self._restore()
-        self._input.start()
+        self._devices.start()
         self._uplink.connection.start()
         try:
+            self._start_data()
             while not self._stop.is_set():
                 self._step()
-            self._input.stop()
+            self._devices.stop()
+            self._data.stop()
             self._finish()
         finally:
-            with suppress(Exception):  # a connection that cannot even be closed must not hide the first failure
-                self._input.stop()
-            self._uplink.connection.stop()
+            for connection in self._connections:
+                connection.stop()
         _log.info("gateway stopped", outbox=self._store.next_upload - self._store.oldest_upload())
+
+    def _start_data(self) -> None:
+        """Readings after births: those of an unknown device are not taken, and would have to come again."""
+        while not self._devices.connected.is_set():
+            if self._stop.wait(_IDLE_SECONDS):
+                return
+        self._data.start()
 
     def _restore(self) -> None:
         store = self._store
@@ -141,7 +151,7 @@ class Service:
         )
 
     def _step(self) -> None:
-        if not self._ready.is_set() and self._input.connected.is_set() and self._uplink.connection.connected.is_set():
+        if not self._ready.is_set() and all(connection.connected.is_set() for connection in self._connections):
             self._ready.set()
         batch = collect(self._inbox, self._settings.batch_messages, self._settings.batch_seconds, _IDLE_SECONDS)
         if batch and not self._take(batch):
@@ -162,7 +172,7 @@ class Service:
         for message in batch:
             message.source.acknowledge(message)
         for mark in result.marks:
-            send_mark(self._input, mark)
+            send_mark(self._data, mark)
         self._confirm(marks)
         return True
 
@@ -201,7 +211,7 @@ class Service:
         for release in self._intake.releases.unpublished():
             on_its_way = self._passing_on.get(release.device)
             if on_its_way is None or on_its_way[0] != release.version:
-                info = self._input.publish(topics.image(release.device), release.image or b"", retain=True)
+                info = self._devices.publish(topics.image(release.device), release.image or b"", retain=True)
                 if info is not None:
                     self._passing_on[release.device] = (release.version, info)
             elif on_its_way[1].is_published():

@@ -13,13 +13,30 @@ from shared.messages.codec import Stored, encode_stored
 WAITING_MESSAGES = 4096
 
 
-def open_input(settings: GatewaySettings, inbox: "queue.Queue[Received]") -> Connection:
-    """The gateway's connection to its devices' broker; not started yet."""
+def open_data(settings: GatewaySettings, inbox: "queue.Queue[Received]") -> Connection:
+    """The connection that readings come by; not started yet. Its session keeps what comes while the gateway is away."""
     return Connection(
         settings.broker_url,
         f"{settings.id}-inbox",
-        (topics.ALL_BIRTHS, topics.ALL_STATES, topics.ALL_DATA),
+        (topics.ALL_DATA,),
         inbox,
+        keepalive_seconds=settings.keepalive_seconds,
+    )
+
+
+def open_devices(settings: GatewaySettings, inbox: "queue.Queue[Received]") -> Connection:
+    """The connection that births and states come by; not started yet.
+
+    They are retained, so each connect brings the latest of every device and no session is needed. They stay out of the
+    session of the readings: retained messages that meet a session with all of its messages in flight make NATS hold
+    back as many readings until ``ack_wait`` has passed, which tears a hole into the order.
+    """
+    return Connection(
+        settings.broker_url,
+        f"{settings.id}-devices",
+        (topics.ALL_BIRTHS, topics.ALL_STATES),
+        inbox,
+        persistent=False,
         keepalive_seconds=settings.keepalive_seconds,
     )
 

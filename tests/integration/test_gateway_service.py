@@ -272,6 +272,20 @@ def test_a_cloud_that_knows_more_than_the_store_begins_a_new_epoch(settings, dev
         until(lambda: len(cloud.readings()) == 32, "the readings that the cloud had refused")
 
 
+def test_a_lost_data_folder_begins_a_new_epoch_and_knows_the_devices_again(settings, tmp_path, device, cloud):
+    device.birth()
+    with running(settings):
+        for sequence in range(0, 96, 16):
+            device.data(sequence)
+        until(lambda: len(cloud.readings()) == 96, "the readings in the cloud")
+    emptied = settings.model_copy(update={"data_folder": tmp_path / "other"})
+    with running(emptied):
+        until(lambda: device.data(96, oldest=96) or device.mark() == (0, 112), "the mark")
+        until(lambda: len(cloud.readings()) == 112, "the readings of the new epoch")
+        until(lambda: cloud.counters().lost == 96, "the account of what the new store never saw")
+    assert len(cloud.next) == 2
+
+
 def test_only_good_images_are_passed_on_and_refusals_are_reported(settings, device, cloud):
     key, stranger = Ed25519PrivateKey.from_private_bytes(bytes(32)), Ed25519PrivateKey.from_private_bytes(b"x" * 32)
     settings = settings.model_copy(update={"release_public_key": key.public_key().public_bytes_raw().hex()})
