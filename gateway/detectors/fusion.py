@@ -1,4 +1,15 @@
-"""One score of a reading from two judges: the device's own model and the gateway's."""
+"""One score of a reading from two judges: the device's own model and the gateway's.
+
+The gateway's score is calibrated out of block, on readings that its model has not seen; the sensor's model was
+trained on the
+very healthy readings that the gateway is commissioned with, so what it says below its threshold is not comparable. It
+therefore speaks up only above it:
+
+    fused**2 = gateway**2 + max(0, sensor**2 - 1)
+
+A sensor that does not flag leaves the gateway's score as it is; a fault that the sensor alone sees passes the
+threshold by itself.
+"""
 
 import math
 
@@ -7,17 +18,15 @@ from numpy.typing import NDArray
 
 
 def fuse(sensor_score: NDArray[np.float64], gateway_score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Root mean square of two scores (1.0 = threshold); where one is NaN the other stands, NaN where both are.
+    """The fused score of each reading (1.0 = threshold); where one score is NaN the other stands, NaN where both are.
 
-    The mean square lies nearer to the higher score: a fault that only one judge can see still passes once that one is
-    at 1.41, and two judges that both hesitate just below 1 do not add up to a detection.
-
-    >>> fuse(np.array([0.6, np.nan, 0.2]), np.array([0.8, 2.0, 2.0])).round(3).tolist()
-    [0.707, 2.0, 1.421]
+    >>> fuse(np.array([0.6, np.nan, 2.0, 2.0]), np.array([0.8, 2.0, 0.5, np.nan])).round(3).tolist()
+    [0.8, 2.0, 1.803, 2.0]
     """
-    sensor = np.where(np.isnan(sensor_score), gateway_score, sensor_score)
-    gateway = np.where(np.isnan(gateway_score), sensor_score, gateway_score)
-    return np.asarray(np.sqrt(0.5 * (sensor * sensor + gateway * gateway)))
+    excess = np.maximum(sensor_score * sensor_score - 1.0, 0.0)
+    both = np.sqrt(gateway_score * gateway_score + excess)
+    alone = np.where(np.isnan(gateway_score), sensor_score, gateway_score)
+    return np.asarray(np.where(np.isnan(sensor_score) | np.isnan(gateway_score), alone, both))
 
 
 def fuse_one(sensor_score: float, gateway_score: float) -> float:
@@ -27,7 +36,7 @@ def fuse_one(sensor_score: float, gateway_score: float) -> float:
     2.0
     """
     if math.isnan(sensor_score):
-        sensor_score = gateway_score
+        return gateway_score
     if math.isnan(gateway_score):
-        gateway_score = sensor_score
-    return math.sqrt(0.5 * (sensor_score * sensor_score + gateway_score * gateway_score))
+        return sensor_score
+    return math.sqrt(gateway_score * gateway_score + max(sensor_score * sensor_score - 1.0, 0.0))
