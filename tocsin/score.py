@@ -154,10 +154,11 @@ def _sensor_verdicts(
 
 
 def lines(recording: Recording, verdicts: Verdicts, names: tuple[str, ...], first_row: int) -> Iterator[str]:
-    """CSV lines for the rows from `first_row` on, which is row 0 of the output."""
+    """CSV lines for the rows from `first_row` on, which is row 0 of the output; no earlier score stands there."""
     rows = recording.rows
     newest = np.searchsorted(verdicts.rows, np.arange(rows), side="right") - 1
-    scored = np.maximum.accumulate(np.where(np.isfinite(verdicts.scores), np.arange(len(verdicts.scores)), -1))
+    shown = np.isfinite(verdicts.scores) & (verdicts.rows >= first_row)
+    scored = np.maximum.accumulate(np.where(shown, np.arange(len(shown)), -1))
     for row in range(first_row, rows):
         when = _time(int(recording.times_ns[row]))
         reading = int(scored[newest[row]]) if newest[row] >= 0 else -1
