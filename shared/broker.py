@@ -174,6 +174,7 @@ class Broker:
             _refuse_taken(self.port)
             self._write_configuration()
             self._stopping.clear()
+            self._failure = None
             self._watcher = threading.Thread(target=self._watch, args=(binary,), name="broker", daemon=True)
             self._watcher.start()
             if not self._started.wait(timeout_seconds):
