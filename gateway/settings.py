@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY
 from gateway.detectors.device import MINIMUM_HEALTHY_READINGS
@@ -106,6 +106,8 @@ class GatewaySettings(BaseSettings):
         """
         try:
             return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        except SettingsError as error:
+            raise UsageError(f"A variable TOCSIN_GATEWAY_... is not valid JSON: {error}.") from error
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"]) or "settings"

@@ -209,6 +209,29 @@ def test_a_restart_continues_the_judgement_to_the_bit(settings, device, cloud):
     assert_judged_as_alone(cloud, settings.false_alarms_per_day)
 
 
+def test_an_operator_who_declares_fewer_healthy_readings_gets_scores_for_all_that_came(settings, device, cloud):
+    def last_rescored():
+        rescore = codec.decode_rescore(cloud.of_kind("rescore")[-1])
+        return rescore.sequence + len(rescore.gateway_scores) - 1
+
+    device.birth()
+    with running(settings.model_copy(update={"healthy_readings": 500})):
+        for sequence in range(0, 160, 16):
+            device.data(sequence)
+        until(lambda: len(cloud.readings()) == 160, "the readings in the cloud")
+    assert not cloud.of_kind("rescore")
+    with running(settings):
+        until(lambda: cloud.of_kind("rescore") and last_rescored() == 159, "scores of the commissioning and after it")
+        device.data(160)
+        until(lambda: len(cloud.readings()) == 176, "a reading that is judged at once")
+    rescores = [codec.decode_rescore(body) for body in cloud.of_kind("rescore")]
+    scored = {r.sequence + i for r in rescores for i in np.flatnonzero(np.isfinite(r.gateway_scores)).tolist()}
+    assert max(scored) == 159
+    assert scored >= set(range(HEALTHY, 160))
+    judged, _ = codec.decode_judged(cloud.of_kind("readings")[-1])
+    assert np.isfinite(judged.gateway_scores).all()
+
+
 def test_what_comes_while_the_gateway_is_away_waits_in_the_broker(settings, device, cloud):
     device.birth()
     with running(settings):
