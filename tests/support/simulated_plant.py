@@ -1,7 +1,9 @@
 """A simulated pump judged by the deployed code under recorded time, fast enough for many seeds.
 
-The vibration device's features come from the NumPy telling (`shared.signal.arrays`, equal to the twin in every byte, see
-`tests/equivalence`), from windows that equal what the full recording holds; scores from the int8 model and the gateway's
+The vibration device's features come from the NumPy telling (`shared.signal.arrays`, equal to the twin in every byte,
+see
+`tests/equivalence`), from windows that equal what the full recording holds; scores from the int8 model and the
+gateway's
 own judge. The image is trained on the seed's own healthy part, which is the same whatever the fault.
 """
 

@@ -95,6 +95,14 @@ class Retraining:
             return "a candidate that the gate accepts"
         return ""
 
+    def lines(self) -> list[tuple[str, int, int]]:
+        """What each training is doing: words, steps done, steps in all."""
+        return [
+            (f"{device} v{job['version']}: {job['stage'] or job['state']}", int(job["done"]), int(job["total"]))
+            for device, job in self._jobs.items()
+            if job["state"] in _WORKING
+        ]
+
     def verdicts(self) -> str:
         """How each training ended."""
         return "; ".join(f"{device}: {job['state']}, {job['reason']}" for device, job in self._jobs.items())

@@ -260,7 +260,7 @@ class Demo:
                     if self.retraining.refused_images and "new_model" not in self.summary.seconds:
                         self._mark("new_model")
                     if self.console.is_terminal:
-                        live.update(live_table(picture, self.url))
+                        live.update(live_table(picture, self.url, self.retraining.lines()))
                 now = time.monotonic()
                 if self.progress["state"] == "done":
                     if settle_deadline is None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -31,8 +32,8 @@ class Picture:
         return max(0.0, (min(self.progress["time_ns"] or self.start_ns, self.end_ns) - self.start_ns) / 1e9)
 
 
-def live_table(picture: Picture, url: str) -> RenderableType:
-    """One row per device, the newest alarm below."""
+def live_table(picture: Picture, url: str, trainings: list[tuple[str, int, int]]) -> RenderableType:
+    """One row per device; below it the recording's and each training's progress, and the newest alarm."""
     table = Table(expand=False, title=f"Tocsin demo, console at {url}", title_justify="left")
     for name in ("device", "model", "readings", "stored", "score", "state"):
         table.add_column(name, justify="right" if name in ("model", "readings", "stored", "score") else "left")
@@ -56,6 +57,8 @@ def live_table(picture: Picture, url: str) -> RenderableType:
         ProgressBar(total=total, completed=done, width=50),
         f"recorded time {done:,.0f} of {total:,.0f} s ({picture.progress['state']})",
     ]
+    for words, steps, of in trainings:
+        parts.append(Columns([ProgressBar(total=max(of, 1), completed=steps, width=50), f"training {words}"]))
     if picture.alarms:
         newest = picture.alarms[0]
         why = newest["reasons"][0]["sentence"] if newest["reasons"] else ""
