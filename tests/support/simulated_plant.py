@@ -69,20 +69,24 @@ def features_of(content: ImageContent, counts: NDArray[np.int16]) -> NDArray[np.
     return scaled_features(np.concatenate(raw, axis=1), content.features)
 
 
-def judge_vibration(content: ImageContent, seed: int, fault: str) -> Outcome:
-    """One run of 1800 s."""
-    windows = simulator.simulate_windows(seed, fault, window=WINDOW, hop=HOP, onset_s=ONSET_S)
-    features = features_of(content, windows.counts)
+def judge_vibration(content: ImageContent, seed: int, fault: str, healthy: NDArray[np.int16]) -> Outcome:
+    """One run of 1800 s; `healthy` holds the windows before the onset, which are the same whatever the fault."""
+    onset = len(healthy)
+    windows = simulator.simulate_windows(seed, fault, window=WINDOW, hop=HOP, first=onset * HOP, onset_s=ONSET_S)
+    counts = np.concatenate([healthy, windows.counts])
+    features = features_of(content, counts)
     scores, tops = quantized.scores(content, features)
     judge_of_device = DeviceJudge(
         birth_of(_profile(seed), 1, content), HEALTHY_WINDOWS, false_alarms_per_day=BUDGET_PER_DAY
     )
-    times = windows.times_ns.astype(np.int64)
+    last_sample_ns = round((WINDOW - 1) * 1e9 / SAMPLE_RATE_HZ)
+    times = simulator.simulation.START_NS + last_sample_ns + np.arange(len(counts)) * (HOP * 10**9 // SAMPLE_RATE_HZ)
+    assert times[onset:].tolist() == windows.times_ns.tolist()
     verdict = judge_of_device.take(
         Data(_profile(seed).device, 1, 0, 0, 0, 1, 0, times, scores, tops, None, features.astype(np.int16))
     )
     in_alarm = np.flatnonzero(verdict.flags & ALARM)
-    rms = simulator.rms_alarm(windows.counts, HEALTHY_WINDOWS).first_window
+    rms = simulator.rms_alarm(counts, HEALTHY_WINDOWS).first_window
     second = (times - simulator.simulation.START_NS) / 1e9
     return Outcome(
         seed,
@@ -104,4 +108,5 @@ def run_seed(seed: int) -> tuple[list[Outcome], int]:
     content = train_vibration(seed)
     assert model_image.read(model_image.seal(model_image.encode(content))).version == 1
     faults = (simulator.HEALTHY, *simulator.FAULTS)
-    return [judge_vibration(content, seed, fault) for fault in faults], healthy_process_alarms(seed)
+    before = simulator.simulate_windows(seed, simulator.HEALTHY, window=WINDOW, hop=HOP, duration_s=ONSET_S).counts
+    return [judge_vibration(content, seed, fault, before) for fault in faults], healthy_process_alarms(seed)
