@@ -37,6 +37,36 @@ class Received:
     generation: int
 
 
+class BrokerLog:
+    """One line when a broker goes and one when it is back, however many connections lead to it."""
+
+    def __init__(self, url: str) -> None:
+        self._log = structlog.get_logger().bind(broker=urlsplit(url).netloc.rpartition("@")[2])
+        self._lock = threading.Lock()
+        self._away: set[str] = set()
+        self._was_away = False
+
+    def away(self, client_id: str, why: str) -> None:
+        """A connection was lost or could not be made."""
+        with self._lock:
+            if not self._was_away:
+                self._was_away = True
+                self._log.warning("broker is away, trying again until it is back", reason=why)
+            self._away.add(client_id)
+
+    def back(self, client_id: str) -> None:
+        """A connection stands."""
+        with self._lock:
+            self._away.discard(client_id)
+            if self._was_away and not self._away:
+                self._was_away = False
+                self._log.info("broker is back")
+
+    def refuses(self, topics: list[str]) -> None:
+        """The broker does not let us subscribe."""
+        self._log.error("broker refuses a subscription", topics=topics)
+
+
 class Connection:
     """One client at one broker.
 
@@ -52,6 +82,8 @@ class Connection:
         Whether the broker keeps the session, and messages in it, while the gateway is away.
     inbox
         Bounded queue for what arrives. While it is full nothing is read, so the broker holds the rest.
+    log
+        Shared by all connections to the same broker.
     """
 
     def __init__(
@@ -60,6 +92,7 @@ class Connection:
         client_id: str,
         topics: Sequence[str],
         inbox: "queue.Queue[Received]",
+        log: BrokerLog,
         *,
         persistent: bool = True,
         keepalive_seconds: int = 30,
@@ -71,11 +104,11 @@ class Connection:
         self._topics = topics
         self._inbox = inbox
         self._keepalive_seconds = keepalive_seconds
-        self._log = structlog.get_logger().bind(broker=f"{self._host}:{self._port}", client=client_id)
+        self._log = log
+        self._client_id = client_id
         self._generation = 0
         self._failures = 0
         self._connected_at = 0.0
-        self._away_told = False
         self._stopping = threading.Event()
         self.connected = threading.Event()
         client = mqtt.Client(
@@ -122,7 +155,7 @@ class Connection:
         self, client: mqtt.Client, userdata: Any, flags: mqtt.ConnectFlags, reason: Any, properties: Any
     ) -> None:
         if reason.is_failure:
-            self._tell_away(f"refused: {reason}")
+            self._log.away(self._client_id, f"refused: {reason}")
             return
         self._generation += 1
         self._connected_at = time.monotonic()
@@ -136,18 +169,17 @@ class Connection:
     ) -> None:
         refused = [topic for topic, reason in zip(self._topics, reasons, strict=False) if reason.is_failure]
         if refused:
-            self._log.error("broker refuses a subscription", topics=refused)
+            self._log.refuses(refused)
         self._ready()
 
     def _ready(self) -> None:
-        self._log.info("broker is back" if self._away_told else "broker connected")
-        self._away_told = False
+        self._log.back(self._client_id)
         self.connected.set()
 
     def _on_connect_fail(self, client: mqtt.Client, userdata: Any) -> None:
         self._failures += 1
         self._set_pause()
-        self._tell_away("no connection")
+        self._log.away(self._client_id, "no connection")
 
     def _on_disconnect(
         self, client: mqtt.Client, userdata: Any, flags: mqtt.DisconnectFlags, reason: Any, properties: Any
@@ -159,7 +191,7 @@ class Connection:
         self._failures = 0 if steady else self._failures + 1
         self._connected_at = 0.0
         self._set_pause()
-        self._tell_away(str(reason))
+        self._log.away(self._client_id, str(reason))
 
     def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
         received = Received(message.topic, bytes(message.payload), self, message.mid, message.qos, self._generation)
@@ -177,8 +209,3 @@ class Connection:
         # paho doubles its own pause up to the maximum; with both ends equal it waits what is drawn here.
         # It declares whole seconds and sleeps any float.
         self._client.reconnect_delay_set(cast(int, pause), cast(int, pause))
-
-    def _tell_away(self, why: str) -> None:
-        if not self._away_told:
-            self._away_told = True
-            self._log.warning("broker is away, trying again until it is back", reason=why)

@@ -18,7 +18,7 @@ import structlog
 from paho.mqtt.client import MQTTMessageInfo
 
 from gateway.changes import Changes, NewUpload
-from gateway.connection import Received
+from gateway.connection import BrokerLog, Received
 from gateway.errors import FolderInUseError, GatewayError, StoreFullError
 from gateway.inputs.mqtt import WAITING_MESSAGES, collect, open_data, open_devices, send_mark
 from gateway.intake import Intake
@@ -99,9 +99,11 @@ class Service:
         self._ready = ready
         self._now = now
         self._inbox: queue.Queue[Received] = queue.Queue(WAITING_MESSAGES)
-        self._data = open_data(settings, self._inbox)
-        self._devices = open_devices(settings, self._inbox)
-        self._uplink = Uplink(settings, store, self._inbox, now)
+        log = BrokerLog(settings.broker_url)
+        self._data = open_data(settings, self._inbox, log)
+        self._devices = open_devices(settings, self._inbox, log)
+        uplink_log = BrokerLog(settings.uplink_url) if settings.uplink_url not in ("", settings.broker_url) else log
+        self._uplink = Uplink(settings, store, self._inbox, uplink_log, now)
         self._connections = (self._devices, self._data, self._uplink.connection)
         self._intake = Intake(settings)
         self._mark_topic = topics.gateway_stored(settings.id)
@@ -153,6 +155,9 @@ class Service:
     def _step(self) -> None:
         if not self._ready.is_set() and all(connection.connected.is_set() for connection in self._connections):
             self._ready.set()
+            _log.info(
+                "gateway is connected", devices=self._settings.broker_url, cloud=self._settings.uplink_url or "same"
+            )
         batch = collect(self._inbox, self._settings.batch_messages, self._settings.batch_seconds, _IDLE_SECONDS)
         if batch and not self._take(batch):
             return

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import structlog
 
-from gateway.connection import Connection, Received
+from gateway.connection import BrokerLog, Connection, Received
 from gateway.outbox import Outbox
 from gateway.settings import GatewaySettings
 from gateway.store import Store
@@ -28,6 +28,7 @@ class Uplink:
         settings: GatewaySettings,
         store: Store,
         inbox: "queue.Queue[Received]",
+        log: BrokerLog,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gateway = settings.id
@@ -40,6 +41,7 @@ class Uplink:
             f"{settings.id}-uplink",
             (topics.gateway_stored(settings.id), topics.all_releases(settings.id)),
             inbox,
+            log,
             keepalive_seconds=settings.keepalive_seconds,
             window=settings.uplink_window,
         )

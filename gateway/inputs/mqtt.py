@@ -4,7 +4,7 @@ import queue
 import time
 from collections.abc import Callable
 
-from gateway.connection import Connection, Received
+from gateway.connection import BrokerLog, Connection, Received
 from gateway.settings import GatewaySettings
 from shared import topics
 from shared.messages.codec import Stored, encode_stored
@@ -13,18 +13,19 @@ from shared.messages.codec import Stored, encode_stored
 WAITING_MESSAGES = 4096
 
 
-def open_data(settings: GatewaySettings, inbox: "queue.Queue[Received]") -> Connection:
+def open_data(settings: GatewaySettings, inbox: "queue.Queue[Received]", log: BrokerLog) -> Connection:
     """The connection that readings come by; not started yet. Its session keeps what comes while the gateway is away."""
     return Connection(
         settings.broker_url,
         f"{settings.id}-inbox",
         (topics.ALL_DATA,),
         inbox,
+        log,
         keepalive_seconds=settings.keepalive_seconds,
     )
 
 
-def open_devices(settings: GatewaySettings, inbox: "queue.Queue[Received]") -> Connection:
+def open_devices(settings: GatewaySettings, inbox: "queue.Queue[Received]", log: BrokerLog) -> Connection:
     """The connection that births and states come by; not started yet.
 
     They are retained, so each connect brings the latest of every device and no session is needed. They stay out of the
@@ -36,6 +37,7 @@ def open_devices(settings: GatewaySettings, inbox: "queue.Queue[Received]") -> C
         f"{settings.id}-devices",
         (topics.ALL_BIRTHS, topics.ALL_STATES),
         inbox,
+        log,
         persistent=False,
         keepalive_seconds=settings.keepalive_seconds,
     )

@@ -28,7 +28,7 @@ from gateway.errors import FolderInUseError
 from gateway.settings import GatewaySettings
 from gateway.store import Store
 from shared import topics
-from shared.broker import Broker
+from shared.broker import Broker, free_port
 from shared.messages import codec
 
 pytestmark = pytest.mark.services
@@ -261,6 +261,22 @@ def test_a_broker_that_dies_loses_nothing(settings, broker, device, cloud):
         until(repeat_from_the_mark, "the mark of everything")
         until(lambda: len(cloud.readings()) == 96, "the readings in the cloud")
     assert cloud.readings() == [(0, sequence) for sequence in range(96)]
+
+
+def test_a_broker_that_is_not_there_is_one_line_and_no_hurry(settings, tmp_path, capsys):
+    port = free_port()
+    settings = settings.model_copy(update={"broker_url": f"mqtt://127.0.0.1:{port}", "data_folder": tmp_path / "late"})
+    stop, ready = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(service.run, settings, stop, ready)
+        try:
+            until((settings.data_folder / "gateway.sqlite3").exists, "the start")
+            with Broker(tmp_path / "late-broker", port=port):
+                until(ready.is_set, "the broker that came late")
+        finally:
+            stop.set()
+            work.result(LIMIT_SECONDS)
+    assert capsys.readouterr().out.count("broker is away") <= 2  # once before it came, once when it went
 
 
 def test_the_outbox_keeps_what_an_absent_cloud_has_not_confirmed(settings, device, cloud):
