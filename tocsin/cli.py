@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from shared.errors import TocsinError
+from shared.errors import TocsinError, UsageError
 
 #: Commands that live elsewhere: name -> (module, attribute, one line of help).
 TIERS = {
@@ -99,9 +99,11 @@ def _read(
     transpose: bool,
     truth: str | None = None,
 ) -> Any:
+    import numpy as np
+
     from shared.recordings import read_recording
 
-    return read_recording(
+    recording = read_recording(
         file,
         healthy_rows=healthy_rows,
         channels=_names(channels) or None,
@@ -111,6 +113,12 @@ def _read(
         transpose=transpose,
         healthy=healthy,
     )
+    if healthy is not None and not np.isfinite(recording.values[recording.healthy_rows :]).any():
+        raise UsageError(
+            f"{file} has no number in any channel of {healthy}, by whose layout it is read; "
+            "give both the same separator and the same column names"
+        )
+    return recording
 
 
 @app.command()
