@@ -3,6 +3,7 @@
 Single-threaded: the caller pushes samples and calls `poll` often; the link's own thread only fills a queue.
 """
 
+import itertools
 import queue
 import time
 from pathlib import Path
@@ -29,8 +30,12 @@ BUFFER_BYTES = 16 << 20
 
 
 def birth_of(profile: DeviceProfile, boot: int, image: ImageContent) -> codec.Birth:
-    """What a device tells about itself when it runs `image`."""
+    """What a device tells about itself when it runs `image`; bands are named by their frequencies."""
     names = feature_names(image)
+    if image.bands:
+        hertz = profile.sample_rate_hz / image.window
+        bands = itertools.pairwise(round(edge * hertz) for edge in image.edges)
+        names[-image.bands :] = [f"band {low}-{high} Hz" for low, high in bands]
     return codec.Birth(
         profile,
         boot,
