@@ -26,7 +26,10 @@ FLAGGED_RATE = 1e-3
 #: The tail begins where this part of the rows lies below.
 TAIL_FROM = 0.9
 #: Standard errors by which the mean excess over that is widened: with few independent rows it may lie far too low.
-TAIL_STANDARD_ERRORS = 2.0
+TAIL_STANDARD_ERRORS = 1.0
+#: The threshold's score is at most so many times the highest score of an unseen healthy row: the blocks were judged by
+#: models that knew less than the final one, so what goes further blinds it and prevents nothing (docs/training.md).
+REACH_MAX = 1.2
 #: A squared error of weight 1 adds 2**-18 of it to what a healthy feature gives on average.
 WEIGHT_SCALE = 1 << 18
 WEIGHT_MAX = 65535
@@ -80,7 +83,7 @@ def threshold_of(sums: Integers, blocks: Integers) -> Threshold:
     """The sum that one in a thousand healthy rows reaches, from sums of unseen rows; `blocks` numbers their block.
 
     The excess over the 90 % quantile of the score (the root of the sum) is taken as exponential; its mean is widened by
-    `TAIL_STANDARD_ERRORS`, counted in independent rows.
+    `TAIL_STANDARD_ERRORS`, counted in independent rows; the level stays below `REACH_MAX` times the highest score.
     """
     roots = np.sqrt(sums.astype(np.float64))
     effective = effective_rows(roots, blocks)
@@ -89,7 +92,7 @@ def threshold_of(sums: Integers, blocks: Integers) -> Threshold:
     excess = float(above.mean()) - begin if len(above) else 0.0
     independent = max(1.0, effective * (1 - TAIL_FROM))
     reach = excess * (1 + TAIL_STANDARD_ERRORS / math.sqrt(independent)) * math.log((1 - TAIL_FROM) / FLAGGED_RATE)
-    level = max(begin + reach, 1.0)
+    level = max(min(begin + reach, REACH_MAX * float(roots.max())), 1.0)
     value = max(1, min(SUM_LIMIT - 1, math.ceil(level * level)))
     return Threshold(value, effective, effective < EFFECTIVE_ROWS_WANTED)
 
