@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from cloud.registry.signing import sign_image
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from paho.mqtt.enums import CallbackAPIVersion
 
 from cloud.registry.keys import signing_key_path
+from cloud.registry.signing import sign_image
 from firmware.host.link import broker_address
 from shared import topics
 from shared.errors import TocsinError
