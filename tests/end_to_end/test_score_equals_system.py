@@ -8,17 +8,17 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import demo_run
 import duckdb
 import numpy as np
 import pytest
 
-from firmware.host.fleet import write_device
 from shared.broker import Broker, free_port
 from shared.recordings import read_recording
 from tocsin.provisioning import provision
-from tocsin.score import judge
+from tocsin.score import Verdicts, judge
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 BUDGET = 1.0 / 7.0
@@ -51,16 +51,14 @@ def _stored(url: str, device: str) -> int:
     return sum(entry["stored"] for entry in loss["devices"] if entry["device"] == device)
 
 
-def test_a_replay_through_the_real_system_stores_the_bits_that_score_gives(tmp_path: Path) -> None:
+def test_two_replayed_devices_in_the_real_system_store_the_bits_that_score_gives(tmp_path: Path) -> None:
     datasets = os.environ.get("TOCSIN_DATASETS")
     if not datasets:
         pytest.skip("needs recorded data: set TOCSIN_DATASETS to the folder that holds skab/")
-    recording = read_recording(
-        f"{datasets}/skab/data/valve1/0.csv", healthy_rows=400, ignore=("anomaly", "changepoint")
-    )
+    file = f"{datasets}/skab/data/valve1/0.csv"
+    recording = read_recording(file, healthy_rows=400, ignore=("anomaly", "changepoint"))
     provisioned = provision(recording, "valve", "plant/site/area/line/valve", 400, seed=0)
     expected = judge(provisioned, false_alarms_per_day=BUDGET)
-    write_device(tmp_path / "fleet", provisioned.profile, provisioned.source, provisioned.image)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (
@@ -87,21 +85,35 @@ def test_a_replay_through_the_real_system_stores_the_bits_that_score_gives(tmp_p
         ),
     ):
         demo_run.wait_until(lambda: _answers(f"{url}/api/health"), "the cloud")
-        fleet = subprocess.run(
-            [sys.executable, "-m", "firmware.host.fleet", str(tmp_path / "fleet"), broker.url, "max", "", "leave"],
+        replay = subprocess.run(
+            [
+                *(sys.executable, "-m", "tocsin", "replay", file, "--speed", "max", "--devices", "2"),
+                *("--name", "valve", "--broker", broker.url, "--data", str(tmp_path / "replay")),
+                *("--healthy-rows", "400", "--ignore", "anomaly,changepoint"),
+            ],
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
-        assert fleet.returncode == 0, fleet.stderr
-        demo_run.wait_until(lambda: _stored(url, "valve") == recording.rows, "the last reading in the cloud")
+        assert replay.returncode == 0, replay.stderr
+        for device in ("valve", "valve-2"):
+            demo_run.wait_until(
+                lambda device=device: _stored(url, device) == recording.rows, f"the last reading of {device}"
+            )
     (database,) = (tmp_path / "cloud").glob("**/*.duckdb")
     with duckdb.connect(str(database), read_only=True) as connection:
-        rows = connection.execute(
-            "SELECT sequence, score, flagged, alarm, top_channel FROM all_readings ORDER BY sequence"
-        ).fetchall()
-    assert [row[0] for row in rows] == list(range(recording.rows))
+        for device in ("valve", "valve-2"):
+            rows = connection.execute(
+                "SELECT sequence, score, flagged, alarm, top_channel FROM all_readings "
+                "WHERE device = ? ORDER BY sequence",
+                [device],
+            ).fetchall()
+            _assert_equal(rows, recording.rows, expected)
+
+
+def _assert_equal(rows: list[tuple[Any, ...]], count: int, expected: Verdicts) -> None:
+    assert [row[0] for row in rows] == list(range(count))
     scores = np.array([np.nan if row[1] is None else row[1] for row in rows], np.float64)
     assert np.isfinite(scores).sum() > 1000
     assert scores.tobytes() == expected.scores.tobytes()
