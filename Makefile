@@ -49,7 +49,7 @@ $(HERE):
 
 $(STAMP): $(HERE) requirements/install.txt requirements/all.txt pyproject.toml
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/install.txt
-	$(RUN) -m uv pip install --quiet --python $(RUN) --require-hashes -r requirements/all.txt
+	$(RUN) -m uv pip install --quiet --compile-bytecode --python $(RUN) --require-hashes -r requirements/all.txt
 	$(RUN) -m uv pip install --quiet --python $(RUN) --no-deps --no-build-isolation --editable .
 	@touch $@
 
