@@ -25,15 +25,16 @@ _DISCONNECT = b"\xe0\x00"
 
 
 def device_id(path: str) -> str:
-    """A device id from a file's name.
+    """A device id from a file's name, with its folder's where the name has no letter.
 
-    >>> device_id("data/Valve 1/0.csv")
-    '0'
+    >>> device_id("data/Valve 1/0.csv"), device_id("0.csv")
+    ('valve-1-0', '0')
     >>> device_id("Pump_7 (north).parquet::x")
     'pump-7-north'
     """
-    stem = Path(path.split("::", maxsplit=1)[0]).stem.lower()
-    return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:40] or "device"
+    file = Path(path.split("::", maxsplit=1)[0])
+    name = file.stem if re.search("[a-zA-Z]", file.stem) else f"{file.parent.name} {file.stem}"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].rstrip("-") or "device"
 
 
 def parse_speed(text: str) -> float | None:

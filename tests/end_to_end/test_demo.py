@@ -35,5 +35,5 @@ def test_a_real_recording_is_alarmed_in_its_anomaly_and_not_before(tmp_path: Pat
     assert summary["first_alarm_delay_seconds"] >= 0
     assert summary["lost"] == 0
     assert summary["produced"] == summary["stored"] == 1147
-    assert summary["new_model"] == {"0": 2}
+    assert summary["new_model"] == {"valve1-0": 2}
     assert demo_run.stored_readings(tmp_path / "demo") == demo_run.produced_readings(tmp_path / "demo")
