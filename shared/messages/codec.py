@@ -28,6 +28,8 @@ from shared.messages import compact
 FORMAT = 1
 #: No message of ours is longer; what is longer is refused unread.
 MESSAGE_LIMIT_BYTES = 4 << 20
+#: Numbers that count (boots, sequences, versions) stay below this, so that sums of them fit 63 bits everywhere.
+SEQUENCE_LIMIT = 1 << 62
 FLAGGED = 1
 ALARM = 2
 
@@ -218,7 +220,7 @@ class _Fields:
             raise self.fail(key, "is missing")
         return self._fields.pop(key)
 
-    def integer(self, key: int, low: int = 0, high: int = 2**63 - 1) -> int:
+    def integer(self, key: int, low: int = 0, high: int = SEQUENCE_LIMIT) -> int:
         value = self.take(key)
         if type(value) is not int or not low <= value <= high:
             raise self.fail(key, f"must be an integer from {low} to {high}")
@@ -545,9 +547,9 @@ def decode_alarm(payload: bytes) -> Alarm:
     """An alarm from its CBOR."""
     fields = _Fields(payload, "alarm")
     identifier, asset, device = fields.text(1), fields.text(2), fields.identifier(3)
-    begin = fields.integer(4, -(2**63))
+    begin = fields.integer(4, -(2**63), 2**63 - 1)
     end = fields.take(5)
-    if not (end is None or (type(end) is int and end >= begin)):
+    if not (end is None or (type(end) is int and begin <= end < 2**63)):
         raise fields.fail(5, "must be null or not before the begin")
     peak, provisional, reasons = fields.number(6), fields.take(7), fields.take(8)
     if type(provisional) is not bool:
