@@ -32,17 +32,16 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What the cloud wants on a device: SHA-256 of the last image that came and whether it was accepted.
+    """What the cloud wants on a device.
 
-    `version` and `image` are those of the last accepted one (0 and None: none yet), `published` whether the devices'
-    broker has it.
+    `version` and `image` are those of the last image that was accepted (0 and None: none yet), `published` whether the
+    devices' broker has it; `refused` is the SHA-256 of the last image that was refused, empty if none was.
     """
 
     device: str
-    digest: bytes
     version: int
     image: bytes | None
-    accepted: bool
+    refused: bytes
     published: bool
 
 

@@ -150,9 +150,9 @@ class Store:
         return dict(self._connection.execute("SELECT asset, alarms FROM asset"))
 
     def releases(self) -> dict[str, Release]:
-        """The last release of every device."""
-        rows = self._connection.execute("SELECT device, digest, version, image, accepted, published FROM release")
-        return {row[0]: Release(row[0], row[1], row[2], row[3], bool(row[4]), bool(row[5])) for row in rows}
+        """The last release of every device. The digest in a row is that of a refused image unless `accepted` is set."""
+        rows = self._connection.execute("SELECT device, version, image, digest, accepted, published FROM release")
+        return {row[0]: Release(row[0], row[1], row[2], b"" if row[4] else row[3], bool(row[5])) for row in rows}
 
     def oldest_upload(self) -> int:
         """Sequence of the first upload that is still held; the next one's if none is."""
@@ -184,7 +184,7 @@ class Store:
             self._connection.executemany(
                 "INSERT OR REPLACE INTO release VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (r.device, r.digest, r.version, r.image, int(r.accepted), int(r.published))
+                    (r.device, r.refused, r.version, r.image, int(not r.refused), int(r.published))
                     for r in changes.releases.values()
                 ],
             )

@@ -86,27 +86,30 @@ class Releases:
     def take(self, image: bytes, birth: Birth, state: State | None, changes: Changes) -> State | None:
         """Judge an image for the device of `birth`; returns what to report to the cloud if it is refused.
 
-        The copy that the broker retained comes again with each connection; it changes nothing and is not reported
-        again. One that was refused is judged again: the operator may have set the key meanwhile.
+        The copy that the broker retained comes again with each connection, and a good one also after a bad one took its
+        place: what was passed on last changes nothing and is never reported as refused, what was refused last is
+        reported once. One that was refused is judged again: the operator may have set the key meanwhile.
         """
         name = birth.profile.device
-        previous = self._known.get(name)
-        if previous is not None and previous.accepted and previous.digest == digest_of(image):
+        previous = self._known.get(name) or Release(name, 0, None, b"", True)
+        if image == previous.image:
             return None
         running = birth.model_version if state is None or state.boot < birth.boot else state.model_version
-        floor = running if previous is None or previous.image is None else max(running, previous.version)
-        decision = judge(image, self.public_key, birth.profile, floor)
+        decision = judge(image, self.public_key, birth.profile, max(running, previous.version))
         if decision.accepted:
             _log.info("a model image is passed on", device=name, version=decision.version)
-            release = Release(name, decision.digest, decision.version, image, True, False)
+            refused = b"" if decision.digest == previous.refused else previous.refused
+            release = Release(name, decision.version, image, refused, False)
             self._known[name] = changes.releases[name] = release
             return None
-        if previous is not None and previous.digest == decision.digest:
+        if decision.digest == previous.refused:
             return None
         _log.warning("a model image is refused", device=name, version=decision.version, reason=decision.reason)
-        refused = previous or Release(name, b"", 0, None, False, True)
-        self._known[name] = changes.releases[name] = replace(refused, digest=decision.digest, accepted=False)
-        return State(name, birth.boot, running, "refused", decision.version, f"gateway: {decision.reason}")
+        self._known[name] = changes.releases[name] = replace(previous, refused=decision.digest)
+        # An impostor under the version of what was passed on says nothing about that version: it is reported as 0.
+        passed_on = previous.image is not None and decision.version == previous.version
+        judged = 0 if passed_on else decision.version
+        return State(name, birth.boot, running, "refused", judged, f"gateway: {decision.reason}")
 
     def unpublished(self) -> list[Release]:
         """Accepted images that the devices' broker has not confirmed yet."""

@@ -16,7 +16,7 @@ def readings(device: str = "a", count: int = 16, size: int = 1000, boot: int = 0
 
 def test_everything_of_a_batch_is_there_after_reopening(tmp_path):
     cursor = Cursor("a", 2, 48, 64, 40, 8, 3, 1, 123_456_789)
-    release = Release("a", b"digest", 4, b"image", True, False)
+    release = Release("a", 4, b"image", b"digest of another", False)
     store = Store(tmp_path)
     store.commit(
         Changes(
@@ -44,6 +44,23 @@ def test_everything_of_a_batch_is_there_after_reopening(tmp_path):
         (1, "alarm", b"alarm"),
     ]
     assert (store.epoch, store.next_upload, store.outbox_bytes, store.refused) == (epoch, 2, 1005, 3)
+    store.close()
+
+
+def test_releases_of_earlier_versions_of_this_program_are_read(tmp_path):
+    """They kept one digest: of the accepted image, or of the refused one that came after it."""
+    Store(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute("INSERT INTO release VALUES ('a', x'0a', 4, x'04', 1, 1)")
+        connection.execute("INSERT INTO release VALUES ('b', x'0b', 4, x'04', 0, 1)")
+        connection.execute("INSERT INTO release VALUES ('c', x'0c', 0, NULL, 0, 1)")
+    connection.close()
+    store = Store(tmp_path)
+    assert store.releases() == {
+        "a": Release("a", 4, b"\x04", b"", True),
+        "b": Release("b", 4, b"\x04", b"\x0b", True),
+        "c": Release("c", 0, None, b"\x0c", True),
+    }
     store.close()
 
 

@@ -8,6 +8,7 @@ from gateway_partners import PROFILE, image_for
 
 from gateway import updates
 from gateway.changes import Changes, Release
+from gateway.store import Store
 from shared.identity import Channel, DeviceProfile
 from shared.messages.codec import Birth, State
 
@@ -26,6 +27,11 @@ def changed(offset):
     return good()[:offset] + bytes([good()[offset] ^ 1]) + good()[offset + 1 :]
 
 
+def bad():
+    """The image of version 5 with a wrong signature."""
+    return changed(len(good()) - 20)
+
+
 def test_a_good_image_is_accepted():
     decision = updates.judge(good(), PUBLIC, PROFILE, 4)
     assert (decision.accepted, decision.version, decision.reason) == (True, 5, "")
@@ -40,7 +46,7 @@ def test_a_good_image_is_accepted():
         (changed(120), PUBLIC, 0, "digest"),
         (image_for(5, None), PUBLIC, 0, "unknown key"),
         (image_for(5, Ed25519PrivateKey.from_private_bytes(b"x" * 32)), PUBLIC, 0, "unknown key"),
-        (changed(len(good()) - 20), PUBLIC, 0, "signature is wrong"),
+        (bad(), PUBLIC, 0, "signature is wrong"),
         (good(), b"", 0, "no public key"),
         (image_for(5, KEY, OTHER), PUBLIC, 0, "other channels"),
         (good(), PUBLIC, 5, "version 5 is not above 5"),
@@ -81,6 +87,20 @@ def test_a_refusal_is_reported_once_and_judged_again_when_the_key_is_known():
     restarted = updates.Releases(PUBLIC, stored)
     assert restarted.take(good(), BIRTH, None, Changes()) is None
     assert restarted.unpublished()[0].version == 5
+
+
+def test_what_was_passed_on_is_never_refused_for_coming_again_after_a_bad_image(tmp_path):
+    store = Store(tmp_path)
+    for image, reported in ((good(), None), (bad(), 0), (good(), None), (bad(), None), (good(), None)):
+        releases, changes = updates.Releases(PUBLIC, store.releases()), Changes()  # also over a restart each time
+        report = releases.take(image, BIRTH, None, changes)
+        assert (report and report.judged_version) == reported  # 0: version 5 itself is on its way
+        store.commit(changes)
+        assert [(r.version, r.image) for r in releases.unpublished()] == [(5, good())]
+    assert releases.take(good(6), BIRTH, None, Changes()) is None
+    assert releases.take(bad(), BIRTH, None, Changes()) is None  # still the one that was reported
+    assert releases.unpublished()[0].version == 6
+    store.close()
 
 
 def test_the_floor_is_what_the_device_runs_by_its_latest_word():
