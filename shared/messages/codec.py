@@ -12,6 +12,7 @@ Traceback (most recent call last):
 shared.errors.MessageError: stored message: not a CBOR map
 """
 
+import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -201,16 +202,22 @@ class _Fields:
         self._what = what
         if len(payload) > MESSAGE_LIMIT_BYTES:
             raise MessageError(f"{what} message: {len(payload)} bytes, the limit is {MESSAGE_LIMIT_BYTES}")
+        stream = io.BytesIO(payload)
         try:
-            decoded = cbor2.loads(payload)
+            decoded = cbor2.load(stream)
         except Exception as error:  # the decoder raises many kinds for hostile bytes; all mean the same here
             raise MessageError(f"{what} message: not a CBOR map") from error
         if not isinstance(decoded, dict):
             raise MessageError(f"{what} message: not a CBOR map")
-        self._fields: dict[Any, Any] = dict(decoded)
+        if stream.tell() != len(payload):
+            raise MessageError(f"{what} message: bytes are left over after byte {stream.tell()}")
+        # No value is shown as it is: a hostile integer has more digits than Python agrees to print.
+        if not all(type(key) is int and 0 <= key < 256 for key in decoded):
+            raise MessageError(f"{what} message: a field's key is not an integer from 0 to 255")
+        self._fields: dict[int, Any] = dict(decoded)
         version = self._fields.pop(0, None)
-        if version != FORMAT:
-            raise MessageError(f"{what} message: format {version!r}, this reader knows {FORMAT}")
+        if type(version) is not int or version != FORMAT:
+            raise MessageError(f"{what} message: field 0 must say format {FORMAT}, the one that this reader knows")
 
     def fail(self, key: int, reason: str) -> MessageError:
         return MessageError(f"{self._what} message: field {key} {reason}")
@@ -270,7 +277,7 @@ class _Fields:
 
     def finish(self) -> None:
         if self._fields:
-            raise MessageError(f"{self._what} message: unknown field {sorted(self._fields, key=repr)[0]!r}")
+            raise MessageError(f"{self._what} message: unknown field {min(self._fields)}")
 
 
 def _same_length(fields: _Fields, count: int, arrays: dict[int, NDArray[Any]]) -> None:
