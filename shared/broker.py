@@ -10,7 +10,6 @@ What MQTT needs of NATS: JetStream, a server name, and a limit of unacknowledged
 
 import contextlib
 import fcntl
-import os
 import shutil
 import signal
 import socket
@@ -24,6 +23,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from shared.errors import TocsinError
+from shared.processes import bound_to_us
 
 HOST = "127.0.0.1"
 #: A model image may have 1 MiB, which with its topic is more than the server takes by default.
@@ -34,17 +34,6 @@ _WELCOME = b"\x20\x02\x00\x00"
 _DISCONNECT = b"\xe0\x00"
 #: Longest pause between two attempts to start a server that keeps dying.
 _LONGEST_PAUSE_SECONDS = 5.0
-#: Becomes the server, which from then on dies with the process that asked for it (Linux: PR_SET_PDEATHSIG).
-_LAUNCHER = """
-import os, signal, sys
-parent = int(sys.argv[1])
-if sys.platform == "linux":
-    import ctypes
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-if os.getppid() != parent:
-    sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 def free_port() -> int:
@@ -238,10 +227,9 @@ class Broker:
     def _spawn(self, binary: Path) -> subprocess.Popen[bytes]:
         configuration = self._folder / "nats-server.conf"
         # A Python that dies at birth leaves a clear exit status; -I -S keeps the launcher at a few milliseconds.
-        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid())]
         with self._log().open("ab") as log:
             return subprocess.Popen(
-                [*launcher, str(binary), "--config", str(configuration)],
+                bound_to_us([str(binary), "--config", str(configuration)]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

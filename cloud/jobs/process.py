@@ -12,18 +12,9 @@ from pathlib import Path
 
 from cloud.errors import CloudError
 from cloud.jobs.request import LOG
+from shared.processes import bound_to_us
 
 TRAINING_MODULE = "cloud.training.job"
-#: Becomes the training, which from then on ends with the process that asked for it (Linux: PR_SET_PDEATHSIG).
-_LAUNCHER = """
-import os, signal, sys
-if sys.platform == "linux":
-    import ctypes
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit(1)
-os.execv(sys.executable, [sys.executable, "-m", *sys.argv[2:]])
-"""
 
 
 class TrainingProcess:
@@ -43,7 +34,7 @@ class TrainingProcess:
         self._ended_by = ""
         with (folder / LOG).open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _LAUNCHER, str(os.getpid()), TRAINING_MODULE, str(folder)],
+                bound_to_us([sys.executable, "-m", TRAINING_MODULE, str(folder)], signal.SIGKILL),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

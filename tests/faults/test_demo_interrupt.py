@@ -1,7 +1,8 @@
-"""Ctrl-C in the demo, while it trains and while it plays: it ends at once and leaves no process behind."""
+"""The demo ends everything that it started, at whatever moment and however it is ended."""
 
+import os
 import signal
-import subprocess
+import sys
 from pathlib import Path
 
 import demo_run
@@ -10,14 +11,7 @@ import pytest
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 
-def _processes_of(folder: Path) -> list[str]:
-    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listing.splitlines() if str(folder) in line]
-
-
-@pytest.mark.parametrize("sign", ["cloud.log", "sensors.log"], ids=["while training", "while playing"])
-def test_ctrl_c_ends_everything_that_was_started(tmp_path: Path, sign: str) -> None:
-    folder = tmp_path / "demo"
+def _start(folder: Path, sign: str):  # type: ignore[no-untyped-def]
     process = demo_run.start_demo(folder)
 
     def reached() -> bool:
@@ -25,9 +19,35 @@ def test_ctrl_c_ends_everything_that_was_started(tmp_path: Path, sign: str) -> N
         return (folder / sign).exists() and (folder / sign).stat().st_size > 0
 
     demo_run.wait_until(reached, sign)
-    process.send_signal(signal.SIGINT)
+    assert len(demo_run.processes_of(folder, process.pid)) >= 3
+    return process
+
+
+@pytest.mark.parametrize(
+    ("sign", "signals"),
+    [
+        ("cloud.log", [signal.SIGINT]),
+        ("sensors.log", [signal.SIGINT, signal.SIGINT]),
+        ("cloud.log", [signal.SIGHUP]),
+    ],
+    ids=["Ctrl-C while training", "Ctrl-C twice while playing", "the terminal is closed"],
+)
+def test_the_demo_ends_with_all_that_it_started(tmp_path: Path, sign: str, signals: list[signal.Signals]) -> None:
+    folder = tmp_path / "demo"
+    process = _start(folder, sign)
+    for number in signals:
+        os.killpg(process.pid, number)  # as a terminal does: to every process of the group
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert "Traceback" not in output
-    assert _processes_of(folder) == []
+    assert demo_run.processes_of(folder, process.pid) == []
     assert not (folder / "summary.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+def test_even_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    process = _start(folder, "cloud.log")
+    process.kill()
+    process.communicate(timeout=40)
+    demo_run.wait_until(lambda: not demo_run.processes_of(folder, process.pid), "the end of every process", 40.0)

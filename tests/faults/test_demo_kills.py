@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import demo_run
@@ -43,5 +42,4 @@ def test_killed_tiers_come_back_and_every_reading_is_stored_once(tmp_path: Path)
     assert summary["first_alarm_delay_seconds"] is not None
     assert summary["false_alarms"] == 0
     assert len(summary["refused_images"]) == 3
-    left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert str(folder) not in left
+    assert demo_run.processes_of(folder, process.pid) == []

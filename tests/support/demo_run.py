@@ -31,6 +31,7 @@ def start_demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "COLUMNS": "200"},
+        start_new_session=True,
     )
 
 
@@ -78,3 +79,24 @@ def produced_readings(folder: Path) -> dict[str, list[tuple[int, int]]]:
         ]
         for journal in (folder / "fleet").glob("*/journal")
     }
+
+
+def processes_of(folder: Path, session: int) -> list[str]:
+    """Command lines of the processes that know of `folder` or stand in its session (not on Linux: by `ps`)."""
+    if not Path("/proc/self/environ").exists():
+        listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        return [line for line in listing.splitlines() if str(folder) in line]
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            surroundings = (entry / "environ").read_bytes()
+            state, _parent, _group, its_session = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+        except (OSError, ValueError):
+            continue  # it has just ended
+        known = str(folder).encode() in command + surroundings or int(its_session) == session
+        if known and state != "Z":
+            found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+    return found

@@ -1,6 +1,9 @@
 """What the demo plays: recordings made or read, each device trained and provisioned."""
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -121,23 +124,67 @@ def simulate_asset(folder: Path, number: int, fault: str, seed: int) -> tuple[li
     return prepared, simulation.onset_ns
 
 
-def prepare(options: DemoOptions, say: Callable[[str], None], step: Callable[[str, int, int], None]) -> Plan:
-    """Make or read the recordings, train two assets at a time, provision. `step("models", done, total)` counts."""
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+def check(options: DemoOptions) -> Recording | None:
+    """The recording to play, None for simulated ones; `UsageError` for options that cannot be."""
+    if options.recording is None:
+        if options.fault not in (*FAULTS, HEALTHY):
+            raise UsageError(f"fault {options.fault!r} is none of {', '.join((*FAULTS, HEALTHY))}")
+        if options.truth or options.healthy_rows is not None:
+            raise UsageError("--truth and --healthy-rows describe a recording; name it with --recording")
+        return None
+    recording = read_recording(
+        options.recording,
+        healthy_rows=options.healthy_rows,
+        channels=options.channels,
+        time_column=options.time_column,
+        sample_rate_hz=options.sample_rate_hz,
+        ignore=(*options.ignore, *((options.truth,) if options.truth else ())),
+        transpose=options.transpose,
+    )
+    _truth_of(recording, options.truth, "", healthy_part(recording, options.healthy_rows, options.recording))
+    return recording
+
+
+def prepare(
+    options: DemoOptions,
+    recording: Recording | None,
+    say: Callable[[str], None],
+    step: Callable[[str, int, int], None],
+) -> Plan:
+    """Make the recordings or take the one given, train two assets at a time, provision.
+
+    `step("models", done, total)` counts trained devices.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context, initializer=_belong_to_the_demo) as pool:
         try:
-            if options.recording is None:
+            if recording is None or options.recording is None:
                 return _simulated(options, pool, say, step)
-            return _recorded(options, options.recording, pool, step)
+            return _recorded(options, recording, options.recording, pool, step)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
             raise
+
+
+def _belong_to_the_demo() -> None:
+    """In a worker: Ctrl-C is for the demo, which ends its workers; and they end with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    demo = multiprocessing.parent_process()
+
+    def end_with_the_demo() -> None:
+        if demo is not None:
+            demo.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_the_demo, daemon=True).start()
 
 
 def _simulated(
     options: DemoOptions, pool: ProcessPoolExecutor, say: Callable[[str], None], step: Callable[[str, int, int], None]
 ) -> Plan:
-    if options.fault not in (*FAULTS, HEALTHY):
-        raise UsageError(f"fault {options.fault!r} is none of {', '.join((*FAULTS, HEALTHY))}")
     faults = {1: options.fault, 2: HEALTHY}
     running: dict[Future[tuple[list[Prepared], int | None]], int] = {}
     for number, fault in faults.items():
@@ -163,17 +210,12 @@ def _simulated(
 
 
 def _recorded(
-    options: DemoOptions, file: str, pool: ProcessPoolExecutor, step: Callable[[str, int, int], None]
+    options: DemoOptions,
+    recording: Recording,
+    file: str,
+    pool: ProcessPoolExecutor,
+    step: Callable[[str, int, int], None],
 ) -> Plan:
-    recording = read_recording(
-        file,
-        healthy_rows=options.healthy_rows,
-        channels=options.channels,
-        time_column=options.time_column,
-        sample_rate_hz=options.sample_rate_hz,
-        ignore=(*options.ignore, *((options.truth,) if options.truth else ())),
-        transpose=options.transpose,
-    )
     healthy_rows = healthy_part(recording, options.healthy_rows, file)
     device = device_id(file)
     asset = f"{SITE}/{device}"

@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from shared.errors import TocsinError
+from shared.processes import bound_to_us
 
 STOP_SECONDS = 20.0
 
@@ -26,14 +26,14 @@ class Child:
         self._environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
         self._stopping = False
         self.restarts = -1
-        self.process: subprocess.Popen[bytes]
-        self._start()
+        self.process: subprocess.Popen[bytes] | None = None
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start it (again)."""
         self.restarts += 1
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *self._arguments],
+                bound_to_us([sys.executable, "-m", *self._arguments]),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -41,18 +41,23 @@ class Child:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None before the start."""
+        return None if self.process is None else self.process.pid
+
     def alive(self) -> bool:
         """Whether it runs."""
-        return self.process.poll() is None
+        return self.process is not None and self.process.poll() is None
 
     def watch(self, limit: int = 5) -> None:
         """Start it again if it was killed; raise TocsinError if it ended with an error of its own, or keeps dying."""
-        status = self.process.poll()
+        status = None if self.process is None else self.process.poll()
         if status is None or self._stopping:
             return
         if status >= 0 or self.restarts >= limit:
             raise TocsinError(f"the {self.name} ended with status {status}: {self.last_words()} (log: {self.log})")
-        self._start()
+        self.start()
 
     def last_words(self) -> str:
         """The last line of its log."""
@@ -62,24 +67,15 @@ class Child:
     def ask_to_stop(self) -> None:
         """Send SIGTERM."""
         self._stopping = True
-        if self.alive():
+        if self.process is not None and self.process.poll() is None:
             self.process.terminate()
 
-    def wait(self, seconds: float = STOP_SECONDS) -> int:
-        """Wait for its end, by force once the time is over; returns its status."""
+    def wait(self, seconds: float = STOP_SECONDS) -> None:
+        """Wait for its end, by force once the time is over."""
+        if self.process is None:
+            return
         try:
-            return self.process.wait(seconds)
+            self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            return self.process.wait()
-
-
-def wait_for_line(child: Child, marker: str, limit_seconds: float) -> None:
-    """Wait until the child's log holds `marker`; TocsinError if it ends or takes too long."""
-    deadline = time.monotonic() + limit_seconds
-    while marker not in child.log.read_text(errors="replace"):
-        if not child.alive():
-            raise TocsinError(f"the {child.name} did not start: {child.last_words()} (log: {child.log})")
-        if time.monotonic() > deadline:
-            raise TocsinError(f"the {child.name} did not start within {limit_seconds:.0f} s (log: {child.log})")
-        time.sleep(0.05)
+            self.process.wait()

@@ -1,15 +1,13 @@
 """The demo from start to end: prepare, start every tier, watch, retrain, sum up, and end all that was started."""
 
-import fcntl
 import json
-import shutil
 import signal
+import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
+from multiprocessing import resource_tracker
 from types import FrameType
-from typing import IO, Any
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -17,10 +15,12 @@ from rich.live import Live
 from cloud.api.access import token_path
 from cloud.registry.keys import ensure_signing_key
 from shared.broker import Broker, free_port
-from shared.errors import TocsinError, UsageError
+from shared.errors import TocsinError
+from shared.recordings import Recording
 from tocsin.demo.api import Api
+from tocsin.demo.folder import data_folder
 from tocsin.demo.options import DemoOptions
-from tocsin.demo.prepare import Plan, prepare
+from tocsin.demo.prepare import Plan, check, prepare
 from tocsin.demo.processes import Child
 from tocsin.demo.report import write_report
 from tocsin.demo.retraining import Retraining
@@ -30,7 +30,6 @@ from tocsin.replay import parse_speed
 from tocsin.terminal import bars
 
 GATEWAY = "gateway-1"
-MARKER = ".tocsin-demo"
 #: A recording is played so that it takes about this long.
 AUTO_SECONDS = 40.0
 START_LIMIT_SECONDS = 60.0
@@ -47,60 +46,53 @@ class InterruptedRunError(Exception):
 def run_demo(options: DemoOptions) -> int:
     """Run it; returns the exit status. `TocsinError` for what could not even start."""
     parse_speed("1" if options.speed == "auto" else options.speed)
+    recording = check(options)
+    _check_port(options.port)
     console = Console()
-    with _data_folder(options.folder), ExitStack() as stack:
-        _interruptible()
-        demo = Demo(options, console, stack)
-        try:
-            return demo.run()
-        except (InterruptedRunError, KeyboardInterrupt):
-            console.print("stopping")
-            return 130
+    try:
+        with data_folder(options.folder), ExitStack() as stack:
+            _interruptible()
+            return Demo(options, recording, console, stack).run()
+    except InterruptedRunError:
+        console.print("stopped")
+        return 130
 
 
 def _interruptible() -> None:
+    """Ctrl-C, SIGTERM and a closed terminal raise `InterruptedRunError`, once: later ones are ignored."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
         raise InterruptedRunError
 
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGINT, interrupt)
+    # multiprocessing's tracker outlives an interrupt, but not a closed terminal unless it inherits that deafness
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    resource_tracker.ensure_running()
+    for number in numbers:
+        signal.signal(number, interrupt)
 
 
-@contextmanager
-def _data_folder(folder: Path) -> Iterator[None]:
-    """The demo's folder, emptied and ours alone; UsageError when another demo has it or it is something else."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder.parent / f".{folder.name}.lock").open("w")
-    except OSError as error:
-        raise UsageError(
-            f"the data folder {folder} cannot be used ({error.strerror}); choose another with --data"
-        ) from error
-    with lock:
-        _lock(lock, folder)
-        content = list(folder.iterdir())
-        if content and not (folder / MARKER).exists():
-            raise UsageError(f"the data folder {folder} holds other files; choose an empty one with --data")
-        for path in content:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        (folder / MARKER).touch()
-        yield
-
-
-def _lock(lock: IO[str], folder: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise UsageError(
-            f"another demo runs on the data folder {folder}; stop it, or choose another folder with --data"
-        ) from error
+def _check_port(port: int) -> None:
+    if not port:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise TocsinError(
+                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); choose another with --port"
+            ) from error
 
 
 class Demo:
     """One run. Everything started goes onto `stack`, which ends it in reverse order."""
 
-    def __init__(self, options: DemoOptions, console: Console, stack: ExitStack) -> None:
+    def __init__(self, options: DemoOptions, recording: Recording | None, console: Console, stack: ExitStack) -> None:
         self.options = options
+        self.recording = recording
         self.console = console
         self.stack = stack
         self.summary = Summary()
@@ -126,7 +118,7 @@ class Demo:
                     for child in self.children.values():
                         child.watch()
                     time.sleep(0.5)
-            except (InterruptedRunError, KeyboardInterrupt):
+            except InterruptedRunError:
                 self.console.print("stopping")
         return status
 
@@ -141,10 +133,13 @@ class Demo:
                 def step(stage: str, done: int, total: int) -> None:
                     progress.update(task, description=f"training {stage}", completed=done, total=total)
 
-                plan = prepare(self.options, self._say, step)
+                plan = prepare(self.options, self.recording, self._say, step)
         else:
             plan = prepare(
-                self.options, self._say, lambda stage, done, total: self._say(f"trained {done} of {total} {stage}")
+                self.options,
+                self.recording,
+                self._say,
+                lambda stage, done, total: self._say(f"trained {done} of {total} {stage}"),
             )
         for note in plan.notes:
             self._say(note)
@@ -160,7 +155,8 @@ class Demo:
         self.children[name] = child
         self.stack.callback(child.wait)
         self.stack.callback(child.ask_to_stop)
-        (self.folder / f"{name}.pid").write_text(f"{child.process.pid}\n")
+        child.start()
+        (self.folder / f"{name}.pid").write_text(f"{child.pid}\n")
         return child
 
     def _start_cloud(self) -> None:
