@@ -66,7 +66,7 @@ def test_random_models(widths, gain):
         tuple((gain * rng.normal(size=pair)).astype(np.float32) for pair in pairs),
         tuple((gain * rng.normal(size=pair[1])).astype(np.float32) for pair in pairs),
     )
-    quantized = quantize(autoencoder, rng.normal(0.0, 3.0, (200, widths[0])).astype(np.float32))
+    quantized = quantize(autoencoder, rng.normal(0.0, 3.0, (200, widths[0])).astype(np.float32), 16.0)
     inputs = np.concatenate(
         [
             rng.integers(-128, 128, (600, widths[0])),
