@@ -136,6 +136,9 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, fleet.stop)
         signal.signal(signal.SIGINT, fleet.stop)
         complete = fleet.run(None if speed == "max" else float(speed), stay=stay == "stay")
+    except OSError as error:
+        sys.stderr.write(f"the devices in {folder} cannot go on ({error}); free space or make it writable\n")
+        return 1
     except TocsinError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status
