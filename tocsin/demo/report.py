@@ -28,7 +28,7 @@ p { margin: 4px 0 12px; color: var(--soft); } .verdict { font-size: 1.05rem; col
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: right; padding: 5px 8px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
-td.words { white-space: normal; text-align: left; min-width: 220px; }
+ul { margin: 6px 0 0; padding-left: 22px; }
 svg { width: 100%; height: auto; display: block; } svg text { font: 12px system-ui, sans-serif; fill: #5b6b7c; }
 .key { font-size: .85rem; color: var(--soft); }
 @media (max-width: 600px) { svg text { font-size: 22px; } svg .middle { display: none; } }
@@ -111,20 +111,18 @@ def _figures(summary: Summary) -> str:
 def _alarms(summary: Summary, plan: Plan) -> str:
     if not summary.alarms:
         return '<div class="card">None.</div>'
-    rows = []
+    cards = []
     for alarm in summary.alarms:
-        begin = (alarm["begin_ns"] - plan.start_ns) / 1e9
-        end = "lasts" if alarm["end_ns"] is None else _duration((alarm["end_ns"] - plan.start_ns) / 1e9)
-        why = "<br>".join(html.escape(reason["sentence"]) for reason in alarm["reasons"]) or "no explanation"
-        right = {True: "right", False: "false", None: "-"}[alarm["right"]]
-        rows.append(
-            f"<tr><td>{html.escape(alarm['asset'].rsplit('/', 1)[-1])}</td><td>{_duration(begin)}</td><td>{end}</td>"
-            f'<td>{alarm["peak_score"]:.2f}</td><td>{right}</td><td class="words">{why}</td></tr>'
+        begin = _duration((alarm["begin_ns"] - plan.start_ns) / 1e9)
+        end = "lasts" if alarm["end_ns"] is None else f"until {_duration((alarm['end_ns'] - plan.start_ns) / 1e9)}"
+        reasons = "".join(f"<li>{html.escape(reason['sentence'])}</li>" for reason in alarm["reasons"])
+        right = {True: "right", False: "false", None: "no truth to compare with"}[alarm["right"]]
+        cards.append(
+            f'<div class="card"><b>{html.escape(alarm["asset"].rsplit("/", 1)[-1])}</b> '
+            f'<span class="key">from {begin}, {end} · highest score {alarm["peak_score"]:.2f} · {right}</span>'
+            f"<ul>{reasons or '<li>no explanation</li>'}</ul></div>"
         )
-    return (
-        '<div class="card scroll"><table><tr><th>asset</th><th>begin</th><th>end</th><th>peak score</th><th>truth</th>'
-        f"<th>why</th></tr>{''.join(rows)}</table></div>"
-    )
+    return "".join(cards)
 
 
 def _device(device: str, points: list[dict[str, Any]], summary: Summary, plan: Plan) -> str:

@@ -13,8 +13,8 @@ from tocsin.demo.prepare import Plan
 class Summary:
     """`build/demo/summary.json`. Delays are in recorded time; None where there is none.
 
-    `duplicates` are copies that a hop repeated and its receiver dropped, none of them stored; `uplink_bytes` are the data
-    messages from the sensors to the gateway, `raw_bytes` the samples they were made from.
+    `duplicates` are copies that a hop repeated and its receiver dropped, none of them stored; `uplink_bytes` are the
+    data messages from the sensors to the gateway, `raw_bytes` the samples they were made from.
     """
 
     first_alarm_delay_seconds: float | None = None
