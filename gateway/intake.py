@@ -14,6 +14,7 @@ import structlog
 
 from gateway.alarms.asset_alarm import AssetAlarms
 from gateway.changes import Changes, NewUpload, Release, StoredDevice
+from gateway.early import Early
 from gateway.errors import GatewayError
 from gateway.inbox import Cursor, advance, close, place
 from gateway.judgement import DeviceJudge, Verdict, rescore_of
@@ -63,7 +64,8 @@ class Intake:
         self._devices: dict[str, _Device] = {}
         self._alarms: dict[str, AssetAlarms] = {}
         self.releases = Releases(bytes.fromhex(settings.release_public_key), {})
-        self._early_releases: dict[str, bytes] = {}
+        self._early_releases = Early()
+        self._early_states = Early()
         self._refusals: Counter[str] = Counter()
 
     def restore(
@@ -180,13 +182,23 @@ class Intake:
             self._begin_again(device, changes)
         else:
             device.judge.rename(birth)
-        early = self._early_releases.pop(name, None)
-        if early is not None:
-            self._take_release(name, early, changes)
+        state = self._early_states.take(name)
+        if state is not None:
+            self._take_state(codec.decode_state(state), state, changes)
+        image = self._early_releases.take(name)
+        if image is not None:
+            self._take_release(name, image, changes)
 
     def _take_state(self, state: State, payload: bytes, changes: Changes) -> None:
-        device = self._devices.setdefault(state.device, _Device(Cursor(state.device)))
+        device = self._devices.get(state.device)
+        if device is None or device.birth is None:
+            self._early_states.put(state.device, payload)
+            return
         if payload == device.state_payload:
+            return
+        if device.state is not None and state.boot < device.state.boot:
+            newest = device.state.boot
+            self._tell_once(device, "state of an earlier boot is ignored", boot=state.boot, newest=newest)
             return
         device.state, device.state_payload = state, payload
         changes.states[state.device] = payload
@@ -236,7 +248,7 @@ class Intake:
     def _take_release(self, name: str, image: bytes, changes: Changes) -> None:
         device = self._devices.get(name)
         if device is None or device.birth is None:
-            self._early_releases[name] = image
+            self._early_releases.put(name, image)
             return
         report = self.releases.take(image, device.birth, device.state, changes)
         if report is not None:
