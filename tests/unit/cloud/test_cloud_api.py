@@ -1,3 +1,4 @@
+import json
 import time
 
 import numpy as np
@@ -167,6 +168,39 @@ def test_the_image_of_a_device_can_be_registered_before_it_reports(client, tier)
     assert refused.status_code == 422
     assert set(refused.json()) == {"error"}
     assert client.put("/api/models/New%201", content=image, headers=headers).status_code == 422
+
+
+def test_a_body_is_read_after_the_token_and_no_further_than_an_image_may_be_long(client, tier):
+    part, parts = bytes(64 * 1024), 64
+    asked = []
+
+    async def request(headers):
+        """The application's answer to a body of which each part is counted as it is asked for."""
+        asked.clear()
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "PUT", "scheme": "http",
+            "path": "/api/models/new-1", "raw_path": b"/api/models/new-1", "query_string": b"", "root_path": "",
+            "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "state": {},
+        }  # fmt: skip
+        sent = []
+
+        async def receive():
+            asked.append(len(part))
+            return {"type": "http.request", "body": part, "more_body": len(asked) < parts}
+
+        async def send(message):
+            sent.append(message)
+
+        await client.app(scope, receive, send)
+        return sent[0]["status"], json.loads(sent[1]["body"])
+
+    status, answer = client.portal.call(request, [])
+    assert (status, asked) == (401, [])
+    assert "api-token" in answer["error"]
+    token = f"Bearer {ensure_token(tier.settings.data_folder)}".encode()
+    status, answer = client.portal.call(request, [(b"authorization", token)])
+    assert (status, answer) == (413, {"error": "The body is longer than the 1048576 bytes of a model image."})
+    assert sum(asked) == model_image.IMAGE_LIMIT_BYTES + len(part) < parts * len(part)
 
 
 def test_health_says_what_is_missing_and_the_description_is_whole(client):
