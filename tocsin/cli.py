@@ -219,7 +219,7 @@ def demo(
         bool, typer.Option("--no-fault", help="Nothing goes wrong; the demo must stay silent.")
     ] = False,
     seed: Seed = 1,
-    speed: Annotated[str, typer.Option(help="Times real time, max, or auto (about 45 s).")] = "auto",
+    speed: Annotated[str, typer.Option(help="Times real time, max, or auto (about 40 s).")] = "auto",
     data: Annotated[Path, typer.Option(help="Folder for everything that the demo keeps.")] = Path("build/demo"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="The console's port; 0 takes a free one.")] = 0,
 ) -> None:
