@@ -20,6 +20,9 @@ KEEPALIVE_SECONDS = 60
 CONNECT_TIMEOUT_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
+#: Above these nothing more is taken until something was acknowledged: the broker keeps it.
+PENDING_MESSAGES = 10_000
+PENDING_BYTES = 64 << 20
 
 
 class BrokerLink:
@@ -52,6 +55,9 @@ class BrokerLink:
         self._client.on_connect = self._connected
         self._client.on_message = self._arrived
         self._pending: list[tuple[Arrived, int, int]] = []
+        self._pending_bytes = 0
+        self._pending_mids: set[int] = set()
+        self._left = False
         self._socket_open = False
         self._next_attempt = 0.0
         self._pause = FIRST_PAUSE_SECONDS
@@ -79,10 +85,21 @@ class BrokerLink:
             self._lost("the connection was lost")
 
     def acknowledge(self, count: int) -> None:
-        """Acknowledge the first `count` pending messages, in order."""
+        """Acknowledge the first `count` pending messages, in order.
+
+        If there were more than could be taken, the connection ends with the last of them, and the broker sends what it
+        kept over the next one. Many brokers would not send it again over the present one.
+        """
         done, self._pending = self._pending[:count], self._pending[count:]
-        for _, mid, qos in done:
+        for message, mid, qos in done:
             self._client.ack(mid, qos)
+            self._pending_bytes -= len(message.payload)
+            self._pending_mids.discard(mid)
+        if self._left and not self._pending:
+            self._flush(1.0)
+            self._client.disconnect()
+            self._forget()
+            _log.info("more came than could be kept; it is fetched again")
 
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> None:
         """Send a message. With QoS 0 it is lost when there is no connection."""
@@ -91,11 +108,14 @@ class BrokerLink:
 
     def close(self) -> None:
         """Write out what waits and end the connection; the session stays at the broker."""
-        deadline = time.monotonic() + 2.0
-        while self._socket_open and self._client.want_write() and time.monotonic() < deadline:
-            self.turn(0.05)
+        self._flush(2.0)
         self._client.disconnect()
         self.connected = self._socket_open = False
+
+    def _flush(self, limit_seconds: float) -> None:
+        deadline = time.monotonic() + limit_seconds
+        while self._socket_open and self._client.want_write() and time.monotonic() < deadline:
+            self.turn(0.05)
 
     def _connect(self) -> None:
         host, port = self._address
@@ -108,16 +128,22 @@ class BrokerLink:
             self._socket_open = True
 
     def _lost(self, reason: str) -> None:
-        """Forget what is not acknowledged: the broker sends it again over the next connection."""
+        """Say so, once, and try again a little later each time."""
         host, port = self._address
         sentence = f"no broker at {host}:{port} ({reason}): start it or set the right address; trying again"
         if sentence != self._told:
             _log.warning("%s", sentence)
         self._told = sentence
-        self.connected = self._socket_open = False
-        self._pending.clear()
+        self._forget()
         self._next_attempt = time.monotonic() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _forget(self) -> None:
+        """No connection, and nothing that is not acknowledged: the broker sends it again over the next one."""
+        self.connected = self._socket_open = False
+        self._pending.clear()
+        self._pending_mids.clear()
+        self._pending_bytes, self._left = 0, False
 
     def _connected(self, client: mqtt.Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
@@ -132,4 +158,18 @@ class BrokerLink:
         self._on_connect()
 
     def _arrived(self, _client: mqtt.Client, _user: Any, message: mqtt.MQTTMessage) -> None:
+        """Take a message, unless it is here already or there is no room.
+
+        A broker that waits for an acknowledgement too long sends the message again under the same packet number, which
+        stands for that message alone until it is acknowledged (MQTT 3.1.1, 2.3.1). QoS 0 has no numbers (0).
+        """
+        if message.mid in self._pending_mids:
+            return
+        size = self._pending_bytes + len(message.payload)
+        if self._pending and (len(self._pending) >= PENDING_MESSAGES or size > PENDING_BYTES):
+            self._left = True
+            return
+        if message.qos:
+            self._pending_mids.add(message.mid)
+        self._pending_bytes = size
         self._pending.append((Arrived(message.topic, bytes(message.payload), time.time_ns()), message.mid, message.qos))
