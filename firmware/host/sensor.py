@@ -143,7 +143,13 @@ class Sensor:
                 return  # the retained image that this device runs already
             self._report("refused", version, str(error))
             return
-        self.slots.store(image)
+        try:
+            self.slots.store(image)
+        except OSError as error:
+            place = self.slots.folder
+            reason = f"model image: version {content.version} cannot be stored in {place} ({error.strerror})"
+            self._report("refused", content.version, reason)
+            return
         self.device.install(content)
         self.image = content
         self._trial_report = self._report("accepted", content.version, "")
