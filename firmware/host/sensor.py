@@ -3,6 +3,7 @@
 Single-threaded: the caller pushes samples and calls `poll` often; the link's own thread only fills a queue.
 """
 
+import contextlib
 import itertools
 import queue
 import time
@@ -101,12 +102,14 @@ class Sensor:
         if not self.link.connected:
             return
         if self._trial_report is not None and self._trial_report.is_published():
-            self._trial_report = None
-            self.slots.prove()
+            with contextlib.suppress(OSError):  # no room to write it down: tried again at the next poll
+                self.slots.prove()
+                self._trial_report = None
         waiting = self.buffer.in_flight()
         if waiting and time.monotonic() - self._progress > REPEAT_SECONDS:
             self._progress = time.monotonic()
             self.repeats += 1
+            self._announce()  # a gateway that does not know this device takes nothing from it
             self.buffer.repeat()
             waiting = 0
         while waiting < IN_FLIGHT_MAX:
