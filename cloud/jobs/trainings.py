@@ -9,6 +9,7 @@ import time
 from sqlalchemy import select
 
 from cloud.errors import CloudError, Conflict, NotFound
+from cloud.jobs.healthy import margin_ns, unhealthy_spans
 from cloud.jobs.process import TrainingProcess
 from cloud.jobs.request import READINGS, read_outcome, write_request
 from cloud.registry.keys import ensure_signing_key, signing_key_path
@@ -16,7 +17,7 @@ from cloud.registry.models import ModelRegistry
 from cloud.settings import CloudSettings
 from cloud.storage.facts import FactStore
 from cloud.storage.port import ReadingStore
-from cloud.storage.relational import JobRow, Relations
+from cloud.storage.relational import DeviceRow, JobRow, Relations
 from cloud.updates.releases import ReleasePublisher
 from shared.identity import FAST
 
@@ -126,10 +127,15 @@ class Trainings:
         versions = None
         if row.kind == FAST and current is not None:
             versions = self._registry.versions_with_recipe(job.device, current)
-        newest = self._settings.training_readings
-        readings = self._store.readings(job.device, healthy=True, newest=newest, model_versions=versions)
+        readings = self._store.readings(
+            job.device, healthy=True, newest=self._settings.training_readings, model_versions=versions,
+            without=self._unhealthy(row),
+        )  # fmt: skip
         if len(readings) == 0:
-            raise CloudError(f"No healthy reading of device {job.device} is stored: wait until some have arrived.")
+            raise CloudError(
+                f"No healthy reading of device {job.device} is stored outside the alarms of asset {row.asset}: "
+                "wait until some have arrived."
+            )
         ensure_signing_key(self._settings.data_folder)
         write_request(
             folder, row, readings, version=job.version, seed=job.version,
@@ -152,6 +158,11 @@ class Trainings:
         else:
             self._registry.refuse(job.device, job.version, outcome.reason, outcome.metrics)
             self._close(job.identifier, REFUSED, outcome.reason)
+
+    def _unhealthy(self, row: DeviceRow) -> list[tuple[int, int]]:
+        """Times of which no reading is trained on: the alarms of the device's asset and what came before them."""
+        companions = [device for device in self._facts.devices() if device.asset == row.asset]
+        return unhealthy_spans(self._facts.alarms_concerning(row.device, row.asset), margin_ns(companions))
 
     def _progress(self, identifier: str, stage: str, done: int, total: int) -> None:
         with self._relations.transaction() as session:

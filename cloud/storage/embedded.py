@@ -194,9 +194,17 @@ class EmbeddedStore:
         healthy: bool = False,
         newest: int | None = None,
         model_versions: Sequence[int] | None = None,
+        without: Sequence[tuple[int, int]] = (),
     ) -> StoredReadings:
         """See `ReadingStore.readings`."""
-        condition = " AND NOT alarm" if healthy else ""
+        condition = " AND NOT alarm AND NOT flagged" if healthy else ""
+        parameters: list[Any] = [device]
+        if without:
+            condition += (
+                " AND NOT EXISTS (SELECT 1 FROM (SELECT unnest(?::BIGINT[]) AS first, unnest(?::BIGINT[]) AS last)"
+                " WHERE time_ns BETWEEN first AND last)"
+            )
+            parameters += [[first for first, _ in without], [last for _, last in without]]
         if model_versions is not None:
             chosen = ", ".join(str(int(version)) for version in model_versions) or "NULL"
             condition += f" AND model_version IN ({chosen})"
@@ -205,7 +213,7 @@ class EmbeddedStore:
             table = connection.sql(
                 f"SELECT * FROM (SELECT * FROM {VIEW} WHERE device = ?{condition}"  # noqa: S608  (names of ours)
                 f" ORDER BY boot DESC, sequence DESC{limit}) ORDER BY boot, sequence",
-                params=[device],
+                params=parameters,
             ).to_arrow_table()
         return _arrays(table, device)
 

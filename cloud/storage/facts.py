@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from cloud.errors import UnknownDevice
@@ -65,6 +65,12 @@ class FactStore:
             query = query.where(AlarmRow.end_ns.is_(None) if active else AlarmRow.end_ns.is_not(None))
         if asset is not None:
             query = query.where(AlarmRow.asset == asset)
+        with self._relations.transaction() as session:
+            return list(session.scalars(query))
+
+    def alarms_concerning(self, device: str, asset: str) -> list[AlarmRow]:
+        """Every alarm of an asset, and those that a device began while it stood in another one."""
+        query = select(AlarmRow).where(or_(AlarmRow.asset == asset, AlarmRow.device == device))
         with self._relations.transaction() as session:
             return list(session.scalars(query))
 

@@ -152,10 +152,12 @@ class ReadingStore(Protocol):
         healthy: bool = False,
         newest: int | None = None,
         model_versions: Sequence[int] | None = None,
+        without: Sequence[tuple[int, int]] = (),
     ) -> StoredReadings:
-        """Readings of a device; `healthy` leaves out those in alarm, `newest` keeps only so many of the last.
+        """Readings of a device; `newest` keeps only so many of the last.
 
-        `model_versions` keeps those that were made with one of these.
+        `healthy` leaves out those in alarm or flagged (score of at least 1), `without` those whose time lies in one of
+        these spans (first and last ns, both belong to it). `model_versions` keeps those made with one of these.
         """
 
     def counts(self, device: str) -> tuple[int, int]:

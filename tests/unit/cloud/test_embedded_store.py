@@ -170,10 +170,24 @@ def test_healthy_readings_leave_out_alarms_and_newest_keeps_the_last(store, bloc
     scores = np.linspace(0.0, 3.0, 100)
     store.append(Batch((block(count=100, scores=scores),), (), (), 1))
     healthy = store.readings("pump-1", healthy=True)
-    assert healthy.scores.max() < 2.0
-    assert len(healthy) == int((scores < 2.0).sum())
+    assert healthy.scores.max() < 1.0
+    assert len(healthy) == int((scores < 1.0).sum())
     assert store.readings("pump-1", newest=7).sequences.tolist() == list(range(93, 100))
     assert len(store.readings("nobody")) == 0
+
+
+def test_spans_leave_out_their_first_and_last_reading_also_of_segments(tmp_path, block):
+    store = EmbeddedStore(tmp_path, hot_readings=100)
+    for sequence in range(0, 200, 40):
+        item = block(sequence=sequence, count=40)
+        store.append(Batch((item,), (), (), 1))
+    assert list(tmp_path.rglob("*.parquet"))
+    begin = int(item.data.times_ns[0]) - 160 * 10**9
+    spans = [(-(2**63), begin + 9 * 10**9), (begin + 50 * 10**9, begin + 59 * 10**9), (begin + 190 * 10**9, 2**63 - 1)]
+    kept = store.readings("pump-1", without=spans)
+    assert kept.sequences.tolist() == [*range(10, 50), *range(60, 190)]
+    assert store.readings("pump-1", newest=5, without=spans).sequences.tolist() == [*range(185, 190)]
+    store.close()
 
 
 def test_a_store_that_another_process_writes_is_refused_in_one_sentence(tmp_path):
