@@ -1,10 +1,13 @@
 """The queue of trainings: one at a time, each ending in the registry whatever happens to it."""
 
+import contextlib
 import logging
 import queue
 import secrets
+import shutil
 import threading
 import time
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -22,6 +25,8 @@ from cloud.updates.releases import ReleasePublisher
 from shared.identity import FAST
 
 _log = logging.getLogger(__name__)
+#: Request folders that stay, with their logs, for looking into: so many of the newest of each device.
+KEPT_FOLDERS = 10
 WAITING, RUNNING, ACCEPTED, REFUSED, FAILED = "waiting", "running", "accepted", "refused", "failed"
 
 
@@ -117,9 +122,20 @@ class Trainings:
             except Exception as error:  # noqa: BLE001  (one training must not end all those after it)
                 _log.exception("training %s failed", identifier)
                 self._close(identifier, FAILED, f"{type(error).__name__}: {error}")
+            with contextlib.suppress(CloudError):  # tried again after the next training
+                self._remove_old_folders(self.job(identifier).device)
+
+    def _remove_old_folders(self, device: str) -> None:
+        query = select(JobRow.identifier).where(JobRow.device == device).order_by(JobRow.created_ns.desc())
+        with self._relations.transaction() as session:
+            for identifier in session.scalars(query.offset(KEPT_FOLDERS)):
+                shutil.rmtree(self._folder(identifier), ignore_errors=True)
+
+    def _folder(self, identifier: str) -> Path:
+        return self._settings.data_folder / "jobs" / identifier
 
     def _run(self, job: JobRow) -> None:
-        folder = self._settings.data_folder / "jobs" / job.identifier
+        folder = self._folder(job.identifier)
         self._progress(job.identifier, "reading", 0, 1)
         row = self._facts.device(job.device)
         current = self._registry.current_image(job.device)
