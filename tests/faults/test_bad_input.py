@@ -369,7 +369,8 @@ def test_a_broker_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
 def test_a_second_demo_on_a_folder_is_refused_and_the_first_one_keeps_its_files(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
-    (folder / "of the first").touch()
+    for name in (".tocsin-demo", "of the first"):
+        (folder / name).touch()
     with (tmp_path / ".demo.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = _tocsin("demo", "--data", str(folder), folder=tmp_path, limit_seconds=60.0)
