@@ -12,6 +12,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Test files run side by side by so many workers; 0 runs them one after the other, for a debugger.
+WORKERS ?= 2
 
 VENV := .venv
 # The interpreter is the one that PYTHON names; uv is to fetch no other.
@@ -63,7 +65,7 @@ check: install
 	$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 test: install check
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 bench: install
 	$(RUN) -m pytest tests/benchmarks --override-ini 'python_files=bench_*.py' --timeout=3600 -s $(ARGS)
