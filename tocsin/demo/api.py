@@ -1,5 +1,6 @@
 """The demo asks the cloud as any other client would: over HTTP."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -55,5 +56,5 @@ class Api:
             except (ValueError, KeyError, TypeError):
                 reason = str(error)
             raise TocsinError(f"the cloud refused {request.full_url}: {reason}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise TocsinError(f"the cloud at {self.url} does not answer ({error})") from error
