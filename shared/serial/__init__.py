@@ -1,0 +1,1 @@
+"""Messages over a serial line: frames that survive garbage."""
