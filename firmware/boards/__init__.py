@@ -1,0 +1,1 @@
+"""The boards that the firmware runs on: one description each, found by name."""
