@@ -1,0 +1,1 @@
+"""InfluxDB as a program of this machine: found, built once, cached outside the repository, started, set up."""
