@@ -25,6 +25,8 @@ from tocsin.servers.http import Answer, ask, form
 
 _POLL_SECONDS = 0.05
 _SHORTEST_PASSWORD = 8
+#: What ends an influxd in order: 2.x does not listen to SIGTERM, which ends it as it stands.
+_ORDERLY = signal.SIGINT
 
 
 class InfluxServer:
@@ -105,7 +107,7 @@ class InfluxServer:
 
     def stop(self) -> None:
         """End the server in order and wait until it is gone; nothing when it does not run."""
-        self._end(signal.SIGTERM)
+        self._end(_ORDERLY)
 
     def kill(self) -> None:
         """End the server as a power cut would (SIGKILL); a later `start` goes on with its data on the same port."""
@@ -197,7 +199,7 @@ class InfluxServer:
             try:
                 with self.log.open("ab") as log:
                     self._process = subprocess.Popen(
-                        bound_to_us([str(binary.absolute()), *arguments]),
+                        bound_to_us([str(binary.absolute()), *arguments], _ORDERLY),
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=log,
