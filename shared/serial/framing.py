@@ -1,11 +1,12 @@
 """Frames on a serial line: COBS (Cheshire and Baker, 1999) with a CRC-32, each ended by a zero byte.
 
-A frame is ``COBS(kind, body, CRC-32 of both, little endian)`` and 0x00. No encoded byte is zero, so whatever a receiver
-has missed or mistaken, the next zero byte puts it right. A sender begins with a zero byte, which ends what noise left
-on the line. Runs under MicroPython and CPython alike; `firmware/c` gives the same bytes.
+A frame is 0x00, ``COBS(kind, body, CRC-32 of both, little endian)`` and 0x00. No encoded byte is zero, so whatever a
+receiver has missed or mistaken, the next zero byte puts it right; the one in front ends what noise left on the line, so
+that garbage between two frames costs neither. Runs under MicroPython and CPython alike; `firmware/c` gives the same
+bytes.
 
 >>> encode(DATA, b"a").hex()
-'070261b3215a4900'
+'00070261b3215a4900'
 >>> decoder = Decoder()
 >>> decoder.push(bytes.fromhex("ff00" "070261b3215a4900" "070261b3215a4800"))
 [(2, b'a')]
@@ -47,10 +48,10 @@ _SHORTEST = 1 + CRC_BYTES
 
 
 def encode(kind: int, body: bytes) -> bytes:
-    """A frame with its final zero byte; `kind` 0 to 255."""
+    """A frame with a zero byte on either side; `kind` 0 to 255."""
     content = bytes((kind,)) + body
     content += struct.pack("<I", binascii.crc32(content) & 0xFFFFFFFF)
-    return cobs_encode(content) + b"\x00"
+    return b"\x00" + cobs_encode(content) + b"\x00"
 
 
 def cobs_encode(content: bytes) -> bytes:
