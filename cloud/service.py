@@ -10,9 +10,10 @@ from types import FrameType
 
 import uvicorn
 
-from cloud.api.access import token_path
+from cloud.api.access import ensure_token, token_path
 from cloud.api.application import create_application
 from cloud.errors import CloudError
+from cloud.registry.keys import ensure_signing_key
 from cloud.settings import CloudSettings
 from cloud.tier import CloudTier
 
@@ -36,7 +37,10 @@ def serve(settings: CloudSettings) -> None:
     ------
     CloudError
         The port is taken, the data folder is in use, or the ingest ended by itself.
+    UsageError
+        A secret file is missing or holds no secret.
     """
+    _check_secrets(settings)
     listener = listen(settings.host, settings.port)
     try:
         tier = CloudTier(settings)
@@ -50,6 +54,15 @@ def serve(settings: CloudSettings) -> None:
         tier.close()
     if tier.ingest.failure is not None:
         raise CloudError(f"The cloud ended because the ingest failed ({tier.ingest.failure}): see the log.")
+
+
+def _check_secrets(settings: CloudSettings) -> None:
+    """UsageError before anything is opened when a secret file that the operator named is not usable."""
+    settings.broker_login()
+    if settings.api_token_file is not None:
+        ensure_token(settings.data_folder, settings.api_token_file)
+    if settings.signing_key_file is not None:
+        ensure_signing_key(settings.data_folder, settings.signing_key_file)
 
 
 def _serve(tier: CloudTier, listener: socket.socket) -> None:
@@ -77,7 +90,7 @@ def _serve(tier: CloudTier, listener: socket.socket) -> None:
     watch.start()
     host, port = listener.getsockname()[:2]
     _log.info("API at http://%s:%d/api/assets, console at http://%s:%d/", host, port, host, port)
-    _log.info("access token in %s", token_path(tier.settings.data_folder))
+    _log.info("access token in %s", token_path(tier.settings.data_folder, tier.settings.api_token_file))
     try:
         server.run(sockets=[listener])
     finally:

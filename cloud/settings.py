@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.credentials import Login, read_login
 
 DEFAULT_MQTT_PORT = 1883
 
@@ -15,6 +17,10 @@ def _broker(url: str) -> str:
     if parts.scheme != "mqtt" or not parts.hostname:
         raise ValueError("must look like mqtt://host:port")
     return url
+
+
+#: A file, or nothing: an empty variable sets none.
+SecretFile = Annotated[Path | None, BeforeValidator(lambda path: path or None)]
 
 
 class CloudSettings(BaseSettings):
@@ -28,8 +34,15 @@ class CloudSettings(BaseSettings):
 
     data_folder: Path = Path("tocsin-cloud")
     broker: Annotated[str, AfterValidator(_broker)] = "mqtt://127.0.0.1:1883"
+    #: Who the cloud is at the broker; the password stands in a file. Both empty: a broker that asks nobody.
+    broker_user: str = ""
+    broker_password_file: SecretFile = None
     #: The persistent session at the broker: it must stay the same over restarts and be this cloud's alone.
     client_id: str = "tocsin-cloud"
+    #: Holds the token of those who may change something; empty: made in the data folder.
+    api_token_file: SecretFile = None
+    #: Holds the Ed25519 key (PEM) that signs model images; empty: made in the data folder.
+    signing_key_file: SecretFile = None
     #: Only this machine by default; the API has no encryption of its own.
     host: str = "127.0.0.1"
     port: int = Field(default=8480, ge=0, le=65535)
@@ -56,3 +69,7 @@ class CloudSettings(BaseSettings):
         parts = urlsplit(self.broker)
         assert parts.hostname is not None  # the validator saw to it
         return parts.hostname, parts.port or DEFAULT_MQTT_PORT
+
+    def broker_login(self) -> Login | None:
+        """User and password at the broker; UsageError when the file holds none."""
+        return read_login(self.broker_user, self.broker_password_file, "TOCSIN_CLOUD_BROKER_")

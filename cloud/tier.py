@@ -32,7 +32,7 @@ class CloudTier:
         folder = settings.data_folder
         self._lock = _lock(folder)
         try:
-            ensure_signing_key(folder)
+            ensure_signing_key(folder, settings.signing_key_file)
             self.store: ReadingStore = EmbeddedStore(
                 folder,
                 threads=settings.store_threads,

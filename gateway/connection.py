@@ -17,6 +17,8 @@ import paho.mqtt.client as mqtt
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 
+from shared.credentials import Login
+
 _SHORTEST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
 #: A connection that lasted less did not end the trouble: back-off goes on (a second client with our id looks so).
@@ -37,11 +39,20 @@ class Received:
     generation: int
 
 
+def shown(url: str) -> str:
+    """An address as a log may hold it: host and port, without user and password.
+
+    >>> shown("mqtt://plant:secret@broker:1883")
+    'broker:1883'
+    """
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
 class BrokerLog:
     """One line when a broker goes and one when it is back, however many connections lead to it."""
 
     def __init__(self, url: str) -> None:
-        self._log = structlog.get_logger().bind(broker=urlsplit(url).netloc.rpartition("@")[2])
+        self._log = structlog.get_logger().bind(broker=shown(url))
         self._lock = threading.Lock()
         self._away: set[str] = set()
         self._was_away = False
@@ -84,6 +95,8 @@ class Connection:
         Bounded queue for what arrives. While it is full nothing is read, so the broker holds the rest.
     log
         Shared by all connections to the same broker.
+    login
+        User and password; None takes those of the address, if it has any.
     """
 
     def __init__(
@@ -97,6 +110,7 @@ class Connection:
         persistent: bool = True,
         keepalive_seconds: int = 30,
         window: int = 64,
+        login: Login | None = None,
     ) -> None:
         parts = urlsplit(url)
         secure = parts.scheme == "mqtts"
@@ -114,7 +128,9 @@ class Connection:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=not persistent, manual_ack=True
         )
-        if parts.username:
+        if login is not None:
+            client.username_pw_set(login.user, login.password)
+        elif parts.username:
             client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
         if secure:
             client.tls_set()

@@ -18,7 +18,7 @@ import structlog
 from paho.mqtt.client import MQTTMessageInfo
 
 from gateway.changes import Changes, NewUpload
-from gateway.connection import BrokerLog, Received
+from gateway.connection import BrokerLog, Received, shown
 from gateway.errors import FolderInUseError, GatewayError, StoreFullError
 from gateway.inputs.mqtt import WAITING_MESSAGES, collect, open_data, open_devices, send_mark
 from gateway.intake import Intake
@@ -71,9 +71,11 @@ def run(settings: GatewaySettings, stop: threading.Event, ready: threading.Event
 
     Raises
     ------
-    FolderInUseError, StoreError
-        Before anything is started.
+    FolderInUseError, StoreError, UsageError
+        Before anything is started; the last for a secret file that holds no secret.
     """
+    settings.broker_login()
+    settings.uplink_login()
     with FolderLock(settings.data_folder):
         store = Store(settings.data_folder, outbox_limit_bytes=settings.outbox_limit_bytes)
         try:
@@ -156,7 +158,9 @@ class Service:
         if not self._ready.is_set() and all(connection.connected.is_set() for connection in self._connections):
             self._ready.set()
             _log.info(
-                "gateway is connected", devices=self._settings.broker_url, cloud=self._settings.uplink_url or "same"
+                "gateway is connected",
+                devices=shown(self._settings.broker_url),
+                cloud=shown(self._settings.uplink_url) or "same",
             )
         batch = collect(self._inbox, self._settings.batch_messages, self._settings.batch_seconds, _IDLE_SECONDS)
         if batch and not self._take(batch):

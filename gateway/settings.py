@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY
 from gateway.detectors.device import MINIMUM_HEALTHY_READINGS
+from shared.credentials import Login, read_login
 from shared.errors import UsageError
 from shared.identity import check_id
 
@@ -60,6 +61,8 @@ def _public_key(text: str) -> str:
 Identifier = Annotated[str, AfterValidator(lambda text: check_id(text, "gateway id"))]
 HealthyReadings = Annotated[int, Field(ge=0, le=1_000_000), AfterValidator(_enough)]
 BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
+#: A file, or nothing: an empty variable sets none.
+SecretFile = Annotated[Path | None, BeforeValidator(lambda path: path or None)]
 
 
 class GatewaySettings(BaseSettings):
@@ -76,6 +79,12 @@ class GatewaySettings(BaseSettings):
     broker_url: BrokerUrl = "mqtt://127.0.0.1:1883"
     #: Where the cloud listens; empty: the same broker.
     uplink_url: Annotated[str, AfterValidator(lambda url: _broker_url(url) if url else url)] = ""
+    #: Who the gateway is at the broker; the password stands in a file. Both empty: a broker that asks nobody.
+    broker_user: str = ""
+    broker_password_file: SecretFile = None
+    #: The same at the cloud's broker, where it is another one.
+    uplink_user: str = ""
+    uplink_password_file: SecretFile = None
     healthy_readings: HealthyReadings = 0
     healthy_readings_of: dict[str, HealthyReadings] = {}
     false_alarms_per_day: Annotated[float, Field(gt=0.0, le=1000.0)] = DEFAULT_FALSE_ALARMS_PER_DAY
@@ -94,6 +103,16 @@ class GatewaySettings(BaseSettings):
     def healthy_readings_for(self, device: str) -> int:
         """How many healthy readings the operator declared for `device`."""
         return self.healthy_readings_of.get(device, self.healthy_readings)
+
+    def broker_login(self) -> Login | None:
+        """User and password at the devices' broker; UsageError when the file holds none."""
+        return read_login(self.broker_user, self.broker_password_file, "TOCSIN_GATEWAY_BROKER_")
+
+    def uplink_login(self) -> Login | None:
+        """User and password at the cloud's broker: those of the devices' broker only if it is that one."""
+        if self.uplink_url in ("", self.broker_url):
+            return self.broker_login()
+        return read_login(self.uplink_user, self.uplink_password_file, "TOCSIN_GATEWAY_UPLINK_")
 
     @classmethod
     def read(cls, **given: object) -> Self:

@@ -44,6 +44,7 @@ class Uplink:
             log,
             keepalive_seconds=settings.keepalive_seconds,
             window=settings.uplink_window,
+            login=settings.uplink_login(),
         )
         self.sent_uploads = 0
         self.sent_bytes = 0

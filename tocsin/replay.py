@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from firmware.host.fleet import Fleet, write_device
+from firmware.host.fleet import LOGIN_PREFIX, Fleet, write_device
 from firmware.host.link import broker_address
 from firmware.host.replay import Source
+from shared.credentials import login_from
 from shared.errors import TocsinError, UsageError
 from shared.identity import check_id
 from shared.recordings import Recording
@@ -124,7 +125,7 @@ def _fleet(
             np.ascontiguousarray(device.source.times_ns), device.source.counts, sorted(device.source.clip_starts)
         )
         write_device(run, device.profile, source, device.image)
-    fleet = Fleet(run, broker_url, public_keys)
+    fleet = Fleet(run, broker_url, public_keys, login_from(os.environ, LOGIN_PREFIX))
     fleet.quiet = True
     return fleet
 

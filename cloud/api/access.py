@@ -1,6 +1,7 @@
-"""Who may change something: whoever can show the token of the data folder.
+"""Who may change something: whoever can show the token of this cloud.
 
-The token is made at the first start and readable by the owner of the folder alone; there is no default password.
+The token is made at the first start in the data folder, readable by its owner alone, or read from a file that the
+operator gives; there is no default password.
 """
 
 import hmac
@@ -14,18 +15,19 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from cloud.errors import CloudError
 from cloud.registry.keys import write_secret
 from cloud.tier import CloudTier
+from shared.credentials import read_secret
 
 TOKEN_NAME = "api-token"  # noqa: S105  (the name of the file)
 _TOKEN_BYTES = 32
 
 
-def token_path(folder: Path) -> Path:
-    """Where the token of a data folder lies."""
-    return folder / TOKEN_NAME
+def token_path(folder: Path, given: Path | None = None) -> Path:
+    """Where the token lies: in the file `given`, else in the data folder."""
+    return given or folder / TOKEN_NAME
 
 
-def ensure_token(folder: Path) -> str:
-    """The token of a data folder, made at the first call (mode 0600).
+def ensure_token(folder: Path, given: Path | None = None) -> str:
+    """The token in the file `given`, else that of the data folder, made at the first call (mode 0600).
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -33,6 +35,8 @@ def ensure_token(folder: Path) -> str:
     ...     len(token) >= 43, token == ensure_token(Path(folder))
     (True, True)
     """
+    if given is not None:
+        return read_secret(given, "TOCSIN_CLOUD_API_TOKEN_FILE", shortest=_TOKEN_BYTES)
     path = token_path(folder)
     try:
         if not path.exists():
@@ -53,7 +57,10 @@ def tier_of(request: Request) -> CloudTier:
 
 
 Tier = Annotated[CloudTier, Depends(tier_of)]
-_bearer = HTTPBearer(auto_error=False, description="The token in the file 'api-token' of the cloud's data folder.")
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="The token in TOCSIN_CLOUD_API_TOKEN_FILE, or in the file 'api-token' of the cloud's data folder.",
+)
 
 
 def require_token(
@@ -64,7 +71,7 @@ def require_token(
     if not hmac.compare_digest(shown.encode(), request.app.state.token.encode()):
         raise HTTPException(
             401,
-            "This needs the header 'Authorization: Bearer TOKEN', with the token in the file api-token of the cloud's "
-            "data folder.",
+            "This needs the header 'Authorization: Bearer TOKEN', with the token in TOCSIN_CLOUD_API_TOKEN_FILE, or in "
+            "the file api-token of the cloud's data folder.",
             {"WWW-Authenticate": "Bearer"},
         )

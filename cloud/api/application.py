@@ -39,7 +39,7 @@ def create_application(tier: CloudTier) -> FastAPI:
         responses={status: {"model": ErrorAnswer} for status in (404, 422)},
     )
     application.state.tier = tier
-    application.state.token = ensure_token(tier.settings.data_folder)
+    application.state.token = ensure_token(tier.settings.data_folder, tier.settings.api_token_file)
     for resource in (assets, devices, alarms, models, loss, jobs, health):
         application.include_router(resource.router, prefix="/api")
     application.add_api_route("/api/{rest:path}", _nothing, include_in_schema=False)

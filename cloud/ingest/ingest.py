@@ -66,7 +66,9 @@ class Ingest(threading.Thread):
         self._releases = releases
         self._observe = observe
         host, port = settings.broker_address()
-        self._link = BrokerLink(host, port, settings.client_id, topics.ALL_UPLOADS, releases.forget)
+        self._link = BrokerLink(
+            host, port, settings.client_id, topics.ALL_UPLOADS, releases.forget, settings.broker_login()
+        )
         self._marks: dict[tuple[str, int], Mark] | None = None
         self._stopping = threading.Event()
         self._trouble = ""

@@ -14,6 +14,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from cloud.ingest.assembly import Arrived
+from shared.credentials import Login
 
 _log = logging.getLogger(__name__)
 KEEPALIVE_SECONDS = 60
@@ -38,9 +39,19 @@ class BrokerLink:
         What is subscribed, with QoS 1.
     on_connect
         Called after every connection, by the thread that calls `turn`.
+    login
+        User and password, None at a broker that asks nobody.
     """
 
-    def __init__(self, host: str, port: int, client_id: str, topic: str, on_connect: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        client_id: str,
+        topic: str,
+        on_connect: Callable[[], None],
+        login: Login | None = None,
+    ) -> None:
         self._address = (host, port)
         self._topic = topic
         self._on_connect = on_connect
@@ -51,6 +62,8 @@ class BrokerLink:
             protocol=mqtt.MQTTv311,
             manual_ack=True,
         )
+        if login is not None:
+            self._client.username_pw_set(login.user, login.password)
         self._client.connect_timeout = CONNECT_TIMEOUT_SECONDS
         self._client.on_connect = self._connected
         self._client.on_message = self._arrived

@@ -152,10 +152,11 @@ class Trainings:
                 f"No healthy reading of device {job.device} is stored outside the alarms of asset {row.asset}: "
                 "wait until some have arrived."
             )
-        ensure_signing_key(self._settings.data_folder)
+        signing_key = self._settings.data_folder, self._settings.signing_key_file
+        ensure_signing_key(*signing_key)
         write_request(
             folder, row, readings, version=job.version, seed=job.version,
-            signing_key=signing_key_path(self._settings.data_folder),
+            signing_key=signing_key_path(*signing_key),
             current_image=current,
         )  # fmt: skip
         try:

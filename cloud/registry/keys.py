@@ -1,4 +1,4 @@
-"""The key that signs model images: Ed25519 (RFC 8032), made here, never leaving the data folder."""
+"""The key that signs model images: Ed25519 (RFC 8032), made here, or in a file of the operator that is only read."""
 
 import os
 from pathlib import Path
@@ -14,22 +14,25 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from cloud.errors import CloudError
+from shared.credentials import read_secret
 
 KEY_NAME = "signing-key.pem"
 
 
-def signing_key_path(folder: Path) -> Path:
-    """Where the private key of a data folder lies."""
-    return folder / KEY_NAME
+def signing_key_path(folder: Path, given: Path | None = None) -> Path:
+    """Where the private key lies: in the file `given`, else in the data folder."""
+    return given or folder / KEY_NAME
 
 
-def ensure_signing_key(folder: Path) -> bytes:
-    """The public key (32 bytes) of the data folder's signing key, which is made at the first call (mode 0600).
+def ensure_signing_key(folder: Path, given: Path | None = None) -> bytes:
+    """The public key (32 bytes) of the signing key; that of the data folder is made at the first call (mode 0600).
 
     Raises
     ------
     CloudError
         The file is not such a key, or cannot be written.
+    UsageError
+        The file `given` is missing or empty.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +40,9 @@ def ensure_signing_key(folder: Path) -> bytes:
     ...     len(key), key == ensure_signing_key(Path(folder))
     (32, True)
     """
-    path = signing_key_path(folder)
+    path = signing_key_path(folder, given)
+    if given is not None:
+        read_secret(given, "TOCSIN_CLOUD_SIGNING_KEY_FILE")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():

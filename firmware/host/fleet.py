@@ -10,6 +10,7 @@ One JSON line on standard output now and then: ``{"time_ns", "produced", "stored
 """
 
 import json
+import os
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ from firmware.host.sensor import Sensor, birth_of
 from firmware.micropython.slots import Slots
 from shared import model_image
 from shared.clock import ReplayClock
+from shared.credentials import Login, login_from
 from shared.errors import TocsinError, UsageError
 from shared.identity import DeviceProfile
 from shared.messages import codec
@@ -30,6 +32,8 @@ from shared.messages import codec
 REPORT_SECONDS = 0.25
 #: How long the gateway may take to store the last readings once the recording has ended.
 DELIVERY_LIMIT_SECONDS = 600.0
+#: ``<prefix>USER`` and ``<prefix>PASSWORD_FILE``: who the sensors of this machine are at a broker that asks.
+LOGIN_PREFIX = "TOCSIN_SENSOR_BROKER_"
 
 
 def write_device(fleet: Path, profile: DeviceProfile, source: Source, image: bytes) -> Path:
@@ -48,7 +52,9 @@ def write_device(fleet: Path, profile: DeviceProfile, source: Source, image: byt
     return folder
 
 
-def read_device(folder: Path, public_keys: list[bytes], broker_url: str) -> tuple[Sensor, Source]:
+def read_device(
+    folder: Path, public_keys: list[bytes], broker_url: str, login: Login | None = None
+) -> tuple[Sensor, Source]:
     """A provisioned device, ready to start."""
     try:
         profile = codec.decode_birth((folder / "profile.cbor").read_bytes()).profile
@@ -56,17 +62,17 @@ def read_device(folder: Path, public_keys: list[bytes], broker_url: str) -> tupl
             source = Source(samples["times_ns"], samples["counts"], samples["clip_starts"].tolist())
     except (OSError, KeyError, ValueError) as error:
         raise UsageError(f"{folder} is not a provisioned device ({error}); provision it again") from error
-    return Sensor(profile, folder, public_keys, broker_url), source
+    return Sensor(profile, folder, public_keys, broker_url, login), source
 
 
 class Fleet:
     """The devices of a folder, and the signals that end their run."""
 
-    def __init__(self, fleet: Path, broker_url: str, public_keys: list[bytes]) -> None:
+    def __init__(self, fleet: Path, broker_url: str, public_keys: list[bytes], login: Login | None = None) -> None:
         folders = sorted(path.parent for path in fleet.glob("*/profile.cbor"))
         if not folders:
             raise UsageError(f"{fleet} holds no provisioned device; provision one first")
-        self.players = [read_device(folder, public_keys, broker_url) for folder in folders]
+        self.players = [read_device(folder, public_keys, broker_url, login) for folder in folders]
         self.stopping = False
         self._reported = 0.0
         #: Whether `report` keeps silent.
@@ -129,10 +135,14 @@ class Fleet:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``python -m firmware.host.fleet FOLDER BROKER SPEED|max KEYS-IN-HEX stay|leave``: a process of the demo."""
+    """``python -m firmware.host.fleet FOLDER BROKER SPEED|max KEYS-IN-HEX stay|leave``: a process of the demo.
+
+    ``TOCSIN_SENSOR_BROKER_USER`` and ``TOCSIN_SENSOR_BROKER_PASSWORD_FILE`` say who the sensors are at the broker.
+    """
     folder, broker, speed, keys, stay = sys.argv[1:] if arguments is None else arguments
     try:
-        fleet = Fleet(Path(folder), broker, [bytes.fromhex(key) for key in keys.split(",") if key])
+        public_keys = [bytes.fromhex(key) for key in keys.split(",") if key]
+        fleet = Fleet(Path(folder), broker, public_keys, login_from(os.environ, LOGIN_PREFIX))
         signal.signal(signal.SIGTERM, fleet.stop)
         signal.signal(signal.SIGINT, fleet.stop)
         complete = fleet.run(None if speed == "max" else float(speed), stay=stay == "stay")

@@ -8,6 +8,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from shared import topics
+from shared.credentials import Login
 from shared.errors import UsageError
 
 KEEPALIVE_SECONDS = 30
@@ -34,7 +35,7 @@ def broker_address(url: str) -> tuple[str, int]:
 class Link:
     """`received` holds (topic, payload) in order of arrival; `connected_count` grows with each (re)connection."""
 
-    def __init__(self, device: str, url: str) -> None:
+    def __init__(self, device: str, url: str, login: Login | None = None) -> None:
         self.device = device
         self.received: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self.connected_count = 0
@@ -43,6 +44,8 @@ class Link:
         self._client = mqtt.Client(
             callback_api_version=CallbackAPIVersion.VERSION2, client_id=f"{device}-sensor", clean_session=True
         )
+        if login is not None:
+            self._client.username_pw_set(login.user, login.password)
         self._client.max_inflight_messages_set(64)
         self._client.reconnect_delay_set(RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS)
         self._client.on_connect = self._on_connect

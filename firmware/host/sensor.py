@@ -18,6 +18,7 @@ from firmware.micropython.device import Device
 from firmware.micropython.slots import Slots
 from firmware.micropython.updates import accept
 from shared import topics
+from shared.credentials import Login
 from shared.errors import ImageError, MessageError
 from shared.identity import DeviceProfile
 from shared.messages import codec
@@ -54,7 +55,14 @@ class Sensor:
     (`Slots.provision`). `public_keys` are the raw Ed25519 keys whose images it accepts.
     """
 
-    def __init__(self, profile: DeviceProfile, folder: Path, public_keys: list[bytes], broker_url: str) -> None:
+    def __init__(
+        self,
+        profile: DeviceProfile,
+        folder: Path,
+        public_keys: list[bytes],
+        broker_url: str,
+        login: Login | None = None,
+    ) -> None:
         self.profile = profile
         self.public_keys = public_keys
         self.slots = Slots(str(folder))
@@ -64,7 +72,7 @@ class Sensor:
         self.buffer = Buffer(BUFFER_BYTES)
         self.journal = Journal(folder / "journal")
         self.device = Device(profile.device, self.boot, self.image, self._take_message)
-        self.link = Link(profile.device, broker_url)
+        self.link = Link(profile.device, broker_url, login)
         self.data_bytes = 0
         self.repeats = 0
         self._connections_seen = 0

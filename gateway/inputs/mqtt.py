@@ -22,6 +22,7 @@ def open_data(settings: GatewaySettings, inbox: "queue.Queue[Received]", log: Br
         inbox,
         log,
         keepalive_seconds=settings.keepalive_seconds,
+        login=settings.broker_login(),
     )
 
 
@@ -40,6 +41,7 @@ def open_devices(settings: GatewaySettings, inbox: "queue.Queue[Received]", log:
         log,
         persistent=False,
         keepalive_seconds=settings.keepalive_seconds,
+        login=settings.broker_login(),
     )
 
 
