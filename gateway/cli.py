@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from gateway.inputs.serial_report import read_report
 from gateway.settings import GatewaySettings
 from gateway.store import Store
 from shared.errors import TocsinError, UsageError
@@ -58,6 +59,10 @@ def run(
     broker_url: Annotated[str | None, typer.Option(help="Broker of the devices, mqtt://host:port.")] = None,
     uplink_url: Annotated[str | None, typer.Option(help="Broker of the cloud, if it is another one.")] = None,
     data_folder: DataFolder = None,
+    serial: Annotated[
+        list[str] | None,
+        typer.Option(help="A line with a device: serial:///dev/ttyUSB0?baud=115200 or tcp://host:port; repeatable."),
+    ] = None,
     healthy_readings: Annotated[
         int | None, typer.Option(help="Readings from now on that are healthy, for every device; 0 waits.")
     ] = None,
@@ -78,6 +83,7 @@ def run(
             broker_url=broker_url,
             uplink_url=uplink_url,
             data_folder=data_folder,
+            serial_inputs=tuple(serial) if serial else None,
             healthy_readings=healthy_readings,
             healthy_readings_of=_counts(healthy or []),
             false_alarms_per_day=false_alarms_per_day,
@@ -103,7 +109,7 @@ def status(
         settings = GatewaySettings.read(data_folder=data_folder)
         store = Store(settings.data_folder, read_only=True)
         try:
-            facts = _facts(store)
+            facts = _facts(store, settings.data_folder)
         finally:
             store.close()
         if as_json:
@@ -114,7 +120,7 @@ def status(
     _in_one_sentence(show)
 
 
-def _facts(store: Store) -> dict[str, Any]:
+def _facts(store: Store, folder: Path) -> dict[str, Any]:
     devices: dict[str, Any] = {}
     for device in store.devices():
         birth = None if device.birth is None else codec.decode_birth(device.birth)
@@ -142,6 +148,7 @@ def _facts(store: Store) -> dict[str, Any]:
             "bytes": store.outbox_bytes,
         },
         "refused_messages": store.refused,
+        "serial_lines": read_report(folder),
     }
 
 
@@ -160,6 +167,17 @@ def _print(facts: dict[str, Any]) -> None:
         f"waiting for the cloud: {outbox['uploads']} uploads with {outbox['readings']} readings, "
         f"{outbox['bytes']} bytes; refused messages: {facts['refused_messages']}"
     )
+    if facts["serial_lines"]:
+        _print_lines(facts["serial_lines"], console)
+
+
+def _print_lines(lines: list[dict[str, Any]], console: Console) -> None:
+    table = Table("line", "device", "frames", "refused", "state")
+    for line in lines:
+        state = "there" if line["connected"] else f"away: {line['reason']}"
+        table.add_row(line["address"], line["device"] or "-", str(line["frames"]), str(line["refused"]), state)
+    console.print(table)
+    console.print(f"serial lines as they were {lines[0]['seconds_ago']:,.0f} s ago, counted since the gateway's start")
 
 
 def _in_one_sentence(action: Any) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
@@ -27,13 +27,21 @@ _STEADY_SECONDS = 10.0
 _HELD_PUBLISHES = 4096
 
 
+class Source(Protocol):
+    """Where a message came from: who is told when it is done with."""
+
+    def acknowledge(self, message: "Received") -> None:
+        """The gateway has stored what the message leads to, or will never take it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A message as it came, and what its acknowledgement needs. Retained copies say so."""
 
     topic: str
     payload: bytes
-    source: "Connection"
+    source: Source
     packet: int
     qos: int
     generation: int

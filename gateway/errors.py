@@ -4,6 +4,7 @@ GatewayError                something failed: exit status 1
   FolderInUse               another gateway works on this data folder: refuse to start
   StoreFull                 nothing could be committed: keep the batch, acknowledge nothing, try again
   StoreError                the store is not one of ours, or of a newer format: refuse to start
+  LineAway                  a serial line cannot be opened or has ended: say it once, try again
 """
 
 from shared.errors import TocsinError
@@ -23,3 +24,7 @@ class StoreFullError(GatewayError):
 
 class StoreError(GatewayError):
     """The file of the store cannot be used by this version."""
+
+
+class LineAwayError(GatewayError):
+    """A serial line cannot be opened now, or has ended."""

@@ -118,6 +118,15 @@ class Intake:
                 self._write_checkpoint(device, changes)
         return Result(changes, [mark for mark in marks.values() if mark.boot >= 0])
 
+    def image_for(self, name: str) -> Release | None:
+        """The image that a device on a line should get, by what it says it runs."""
+        device = self._devices.get(name)
+        if device is None or device.birth is None:
+            return None
+        state, birth = device.state, device.birth
+        running = birth.model_version if state is None or state.boot < birth.boot else state.model_version
+        return self.releases.wanted(name, running)
+
     def checkpoint_all(self) -> Changes:
         """Checkpoints of every device, so that the next start judges nothing again."""
         changes = Changes()

@@ -21,6 +21,7 @@ from gateway.changes import Changes, NewUpload
 from gateway.connection import BrokerLog, Received, shown
 from gateway.errors import FolderInUseError, GatewayError, StoreFullError
 from gateway.inputs.mqtt import WAITING_MESSAGES, collect, open_data, open_devices, send_mark
+from gateway.inputs.serial_lines import SerialLines
 from gateway.intake import Intake
 from gateway.settings import GatewaySettings
 from gateway.store import Store
@@ -106,12 +107,14 @@ class Service:
         self._devices = open_devices(settings, self._inbox, log)
         uplink_log = BrokerLog(settings.uplink_url) if settings.uplink_url not in ("", settings.broker_url) else log
         self._uplink = Uplink(settings, store, self._inbox, uplink_log, now)
+        self._lines = SerialLines(settings, self._inbox, now)
         self._connections = (self._devices, self._data, self._uplink.connection)
         self._intake = Intake(settings)
         self._mark_topic = topics.gateway_stored(settings.id)
         self._reported: dict[tuple[str, int], codec.Counters] = {}
         self._counters_due = now() + settings.counters_seconds
         self._passing_on: dict[str, tuple[int, MQTTMessageInfo]] = {}
+        self._data_started = False
         #: Told to stop before a batch could be written: what is in memory must not reach the store any more.
         self._ahead_of_store = False
 
@@ -120,24 +123,26 @@ class Service:
         self._restore()
         self._devices.start()
         self._uplink.connection.start()
+        self._lines.start()
         try:
-            self._start_data()
             while not self._stop.is_set():
+                self._start_data()
                 self._step()
             self._devices.stop()
             self._data.stop()
+            self._lines.stop()
             self._finish()
         finally:
+            self._lines.stop()
             for connection in self._connections:
                 connection.stop()
         _log.info("gateway stopped", outbox=self._store.next_upload - self._store.oldest_upload())
 
     def _start_data(self) -> None:
         """Readings after births: those of an unknown device are not taken, and would have to come again."""
-        while not self._devices.connected.is_set():
-            if self._stop.wait(_IDLE_SECONDS):
-                return
-        self._data.start()
+        if not self._data_started and self._devices.connected.is_set():
+            self._data_started = True
+            self._data.start()
 
     def _restore(self) -> None:
         store = self._store
@@ -169,19 +174,22 @@ class Service:
         if self._now() >= self._counters_due:
             self._counters_due = self._now() + self._settings.counters_seconds
             self._commit(self._counters())
+            self._lines.write_report()
         self._uplink.send()
 
     def _take(self, batch: list[Received]) -> bool:
         """Judge and store a batch; False if the gateway must stop before there was room to store it."""
         marks = [message for message in batch if message.topic == self._mark_topic]
-        messages = [(message.topic, message.payload) for message in batch if message.topic != self._mark_topic]
-        result = self._intake.take(messages)
+        messages = [message for message in batch if message.topic != self._mark_topic and self._lines.admits(message)]
+        result = self._intake.take([(message.topic, message.payload) for message in messages])
         if not self._commit(result.changes):
             return False
         for message in batch:
             message.source.acknowledge(message)
+        self._lines.known({mark.sender for mark in result.marks} | result.changes.births.keys())
         for mark in result.marks:
-            send_mark(self._data, mark)
+            if not self._lines.send_mark(mark):
+                send_mark(self._data, mark)
         self._confirm(marks)
         return True
 
@@ -217,7 +225,10 @@ class Service:
                 pass  # the uploads stay until a later mark; the commit of the next batch tells about the disk
 
     def _pass_on_images(self) -> None:
+        self._commit(self._lines.pass_on_images(self._intake))
         for release in self._intake.releases.unpublished():
+            if not self._lines.leave_to_mqtt(release.device):
+                continue
             on_its_way = self._passing_on.get(release.device)
             if on_its_way is None or on_its_way[0] != release.version:
                 info = self._devices.publish(topics.image(release.device), release.image or b"", retain=True)

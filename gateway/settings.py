@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY
 from gateway.detectors.device import MINIMUM_HEALTHY_READINGS
+from gateway.inputs.transport import parse_address
 from shared.credentials import Login, read_login
 from shared.errors import UsageError
 from shared.identity import check_id
@@ -27,6 +28,16 @@ def _broker_url(url: str) -> str:
     if not fits:
         raise ValueError(f"{url!r} is not a broker's address: write mqtt://host:port or mqtts://host:port")
     return url
+
+
+def _serial_inputs(texts: tuple[str, ...]) -> tuple[str, ...]:
+    lines: set[str] = set()
+    for text in texts:
+        line = str(parse_address(text))
+        if line in lines:
+            raise ValueError(f"the line {line} stands there twice; name each once")
+        lines.add(line)
+    return texts
 
 
 def _enough(count: int) -> int:
@@ -58,6 +69,9 @@ def _public_key(text: str) -> str:
     return key.hex()
 
 
+#: Options that are not called as their setting: they give one entry of it.
+_OPTIONS = {"serial_inputs": "serial", "healthy_readings_of": "healthy"}
+
 Identifier = Annotated[str, AfterValidator(lambda text: check_id(text, "gateway id"))]
 HealthyReadings = Annotated[int, Field(ge=0, le=1_000_000), AfterValidator(_enough)]
 BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
@@ -85,6 +99,8 @@ class GatewaySettings(BaseSettings):
     #: The same at the cloud's broker, where it is another one.
     uplink_user: str = ""
     uplink_password_file: SecretFile = None
+    #: Serial lines with a device each, beside those that speak MQTT.
+    serial_inputs: Annotated[tuple[str, ...], AfterValidator(_serial_inputs)] = ()
     healthy_readings: HealthyReadings = 0
     healthy_readings_of: dict[str, HealthyReadings] = {}
     false_alarms_per_day: Annotated[float, Field(gt=0.0, le=1000.0)] = DEFAULT_FALSE_ALARMS_PER_DAY
@@ -131,7 +147,9 @@ class GatewaySettings(BaseSettings):
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"]) or "settings"
             reason = first["msg"].removeprefix("Value error, ")
+            field = str(first["loc"][0]) if first["loc"] else name
+            option = _OPTIONS.get(field, field.replace("_", "-"))
             raise UsageError(
                 f"The gateway setting {name} cannot be {first['input']!r}: {reason} "
-                f"(option --{name.replace('_', '-')} or variable TOCSIN_GATEWAY_{name.upper()})."
+                f"(option --{option} or variable TOCSIN_GATEWAY_{field.upper()})."
             ) from error

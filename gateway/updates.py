@@ -111,11 +111,25 @@ class Releases:
         judged = 0 if passed_on else decision.version
         return State(name, birth.boot, running, "refused", judged, f"gateway: {decision.reason}")
 
+    def wanted(self, device: str, running: int) -> Release | None:
+        """The image that a device which runs version `running` should get; None without one, or if it refused it."""
+        release = self._known.get(device)
+        if release is None or release.image is None or release.version <= running:
+            return None
+        refused = bool(release.refused) and release.refused == digest_of(release.image)
+        return None if refused else release
+
+    def refused_by_device(self, release: Release) -> Changes:
+        """The device itself has refused the image: it is not offered again."""
+        digest = digest_of(release.image or b"")
+        self._known[release.device] = done = replace(self._known[release.device], published=True, refused=digest)
+        return Changes(releases={release.device: done})
+
     def unpublished(self) -> list[Release]:
-        """Accepted images that the devices' broker has not confirmed yet."""
+        """Accepted images that neither the devices' broker nor a device on a line has confirmed yet."""
         return [release for release in self._known.values() if release.image is not None and not release.published]
 
     def published(self, release: Release) -> Changes:
-        """The broker has the image."""
+        """The broker or the device has the image."""
         self._known[release.device] = done = replace(self._known[release.device], published=True)
         return Changes(releases={release.device: done})
