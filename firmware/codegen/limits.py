@@ -6,6 +6,7 @@ from firmware.codegen.digest import digest_of
 from firmware.codegen.sine import QUARTER
 from shared import model_image
 from shared.messages import compact
+from shared.serial import framing
 from shared.signal import definition
 
 #: Names of the image's header fields, in the order of its packed layout.
@@ -69,6 +70,23 @@ _IMAGE = (
 _MESSAGE = ("NO_SCORE", "NO_FEATURE", "TAG_UINT16", "TAG_UINT32", "TAG_INT16", "TAG_INT32", "TAG_INT64")
 
 
+#: Kinds of frames and limits of a serial line.
+_FRAMES = (
+    "BIRTH",
+    "DATA",
+    "STATE",
+    "LOG",
+    "IMAGE_PROGRESS",
+    "STORED",
+    "IMAGE_PART",
+    "TIME",
+    "SAMPLES",
+    "TAKEN",
+    "SAMPLES_FLAG_CLIP",
+    "IMAGE_PART_BYTES",
+)
+
+
 def header_offsets() -> list[tuple[str, int]]:
     """Each header field of the image with its byte offset, and where the reserved bytes begin.
 
@@ -93,6 +111,7 @@ def constants() -> list[tuple[str, int]]:
     result += [("IMAGE_" + name.removeprefix("IMAGE_"), getattr(model_image, name)) for name in _IMAGE]
     result += [(name, getattr(compact, name)) for name in _MESSAGE]
     result += [("IMAGE_AT_" + name, offset) for name, offset in header_offsets()]
+    result += [("FRAME_" + name, getattr(framing, name)) for name in _FRAMES]
     result.append(("QUARTER", QUARTER))
     return result
 

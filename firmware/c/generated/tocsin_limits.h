@@ -1,4 +1,4 @@
-/* Written by firmware/codegen from sha256:accc84852a12: limits, offsets and constants of shared/. */
+/* Written by firmware/codegen from sha256:63437dfc0332: limits, offsets and constants of shared/. */
 
 #ifndef TOCSIN_LIMITS_H
 #define TOCSIN_LIMITS_H
@@ -61,6 +61,18 @@
 #define TOCSIN_IMAGE_AT_THRESHOLD 64
 #define TOCSIN_IMAGE_AT_SAMPLE_RATE 72
 #define TOCSIN_IMAGE_AT_RESERVED 76
+#define TOCSIN_FRAME_BIRTH 1
+#define TOCSIN_FRAME_DATA 2
+#define TOCSIN_FRAME_STATE 3
+#define TOCSIN_FRAME_LOG 4
+#define TOCSIN_FRAME_IMAGE_PROGRESS 5
+#define TOCSIN_FRAME_STORED 17
+#define TOCSIN_FRAME_IMAGE_PART 18
+#define TOCSIN_FRAME_TIME 19
+#define TOCSIN_FRAME_SAMPLES 33
+#define TOCSIN_FRAME_TAKEN 34
+#define TOCSIN_FRAME_SAMPLES_FLAG_CLIP 1
+#define TOCSIN_FRAME_IMAGE_PART_BYTES 512
 #define TOCSIN_QUARTER 1024
 
 #endif

@@ -28,6 +28,16 @@ struct tocsin_needs {
     size_t bytes;
 };
 
+/* The same for a port that knows its image when it is built: `slow` is 1 or 0, the rest are fields of the image. */
+#define TOCSIN_NEEDS_INT64S(slow, channels) (TOCSIN_MESSAGE_READINGS + (slow) * (channels))
+#define TOCSIN_NEEDS_INT32S(slow, channels, window)                                                                    \
+    (TOCSIN_MESSAGE_READINGS + ((slow) ? (2 + TOCSIN_MESSAGE_READINGS) * (channels) : (window)))
+#define TOCSIN_NEEDS_INT16S(slow, channels, features, window)                                                          \
+    (TOCSIN_MESSAGE_READINGS + (channels) + (features) + (channels) * (window) +                                       \
+     ((slow) ? 0 : TOCSIN_MESSAGE_READINGS * (features)))
+#define TOCSIN_NEEDS_BYTES(slow, channels, features, widest)                                                           \
+    (2 * (widest) + TOCSIN_MESSAGE_BYTES(slow, (slow) ? (channels) : (features)))
+
 /* What the largest image needs: a port that runs any image reserves this much. */
 #define TOCSIN_NEEDS_INT64S_MAX (TOCSIN_MESSAGE_READINGS + TOCSIN_CHANNELS_MAX)
 #define TOCSIN_NEEDS_INT32S_MAX                                                                                        \
@@ -52,7 +62,7 @@ struct tocsin_memory {
 /* Where finished messages go. The bytes are only valid during the call. Anything but TOCSIN_OK ends the push with that
  * status, and the message is lost: the next one's sequence tells how many readings it held. */
 struct tocsin_sink {
-    enum tocsin_status (*send)(void *context, const uint8_t *message, size_t length);
+    enum tocsin_status (*send)(void *context, const struct tocsin_encoded *message);
     void *context;
 };
 

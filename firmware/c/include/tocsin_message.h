@@ -13,6 +13,10 @@
 /* Everything of a message but its arrays' contents, at most. */
 #define TOCSIN_MESSAGE_OVERHEAD_BYTES (3 + 2 + TOCSIN_DEVICE_ID_MAX + 6 * 10 + 4 * (1 + 2 + 5))
 
+/* Bytes that a message of `width` counts (slow: 1) or features (slow: 0) per reading needs at most. */
+#define TOCSIN_MESSAGE_BYTES(slow, width)                                                                              \
+    (TOCSIN_MESSAGE_OVERHEAD_BYTES + TOCSIN_MESSAGE_READINGS * (8 + 4 + 2 + ((slow) ? 4 : 2) * (width)))
+
 /* Open readings; the arrays are the caller's, TOCSIN_MESSAGE_READINGS entries each. */
 struct tocsin_message {
     int64_t *times;
@@ -29,10 +33,19 @@ struct tocsin_message_fields {
     const char *device;
     uint64_t boot;
     uint64_t sequence;      /* of the first reading */
-    uint64_t oldest;        /* oldest reading still held */
     uint64_t stretch;
     uint64_t model_version; /* 0: no model */
     uint64_t clipped;
+};
+
+/* A finished message. Which reading is the oldest still held is known only when it is sent: until then the field `oldest`
+ * is 0, its two bytes (key and value) begin at `oldest_at`. */
+struct tocsin_encoded {
+    const uint8_t *bytes;
+    size_t length;
+    uint32_t oldest_at;
+    uint32_t readings;
+    uint64_t sequence; /* of the first reading */
 };
 
 /* Bytes that a message of `width` counts (slow) or features (fast) per reading needs at most. */
@@ -41,8 +54,8 @@ size_t tocsin_message_size(uint32_t width, bool slow);
 /* Whether the message must be closed: full, or its readings span TOCSIN_MESSAGE_SPAN_NS. */
 bool tocsin_message_is_due(const struct tocsin_message *message);
 
-/* Encode at least one reading into `bytes`, which has room for tocsin_message_size(); returns the length. */
-size_t tocsin_message_encode(const struct tocsin_message *message, const struct tocsin_message_fields *fields,
-                             uint8_t *bytes);
+/* Encode at least one reading into `bytes`, which has room for tocsin_message_size(). */
+struct tocsin_encoded tocsin_message_encode(const struct tocsin_message *message,
+                                            const struct tocsin_message_fields *fields, uint8_t *bytes);
 
 #endif

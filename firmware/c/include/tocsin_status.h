@@ -27,6 +27,7 @@ enum tocsin_status {
     TOCSIN_MEMORY_SMALL,     /* a caller's buffer is smaller than tocsin_needs says */
     TOCSIN_BAD_DEVICE_ID,    /* not 1 to 48 characters of a-z, 0-9 and '-' */
     TOCSIN_SEND_FAILED,      /* the port could not take a message */
+    TOCSIN_SAMPLES_SHAPE,    /* a frame of samples that are not whole rows of this device's channels */
     TOCSIN_STATUS_COUNT
 };
 

@@ -75,13 +75,12 @@ enum tocsin_status tocsin_device_close_message(struct tocsin_device *device)
     fields.device = device->id;
     fields.boot = device->boot;
     fields.sequence = device->sequence - device->message.readings;
-    fields.oldest = 0;
     fields.stretch = device->stretch;
     fields.model_version = device->image.layers != 0 ? device->image.version : 0;
     fields.clipped = device->clipped;
-    size_t length = tocsin_message_encode(&device->message, &fields, device->encoded);
+    struct tocsin_encoded encoded = tocsin_message_encode(&device->message, &fields, device->encoded);
     device->message.readings = 0;
-    return device->sink.send(device->sink.context, device->encoded, length);
+    return device->sink.send(device->sink.context, &encoded);
 }
 
 enum tocsin_status tocsin_device_install(struct tocsin_device *device, const struct tocsin_image *image,

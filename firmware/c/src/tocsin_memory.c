@@ -7,22 +7,15 @@ static bool is_slow(const struct tocsin_image *image)
 
 struct tocsin_needs tocsin_needs_of(const struct tocsin_image *image)
 {
+    bool slow = is_slow(image);
     size_t channels = image->channels;
     size_t features = image->features;
     size_t window = image->window;
     struct tocsin_needs needs;
-    needs.int64s = TOCSIN_MESSAGE_READINGS;
-    needs.int32s = TOCSIN_MESSAGE_READINGS;
-    needs.int16s = TOCSIN_MESSAGE_READINGS + channels + features + channels * window;
-    if (is_slow(image)) {
-        needs.int64s += channels;
-        needs.int32s += 2 * channels + TOCSIN_MESSAGE_READINGS * channels;
-    } else {
-        needs.int32s += window;
-        needs.int16s += TOCSIN_MESSAGE_READINGS * features;
-    }
-    uint32_t width = is_slow(image) ? image->channels : image->features;
-    needs.bytes = 2 * (size_t)image->widest + tocsin_message_size(width, is_slow(image));
+    needs.int64s = TOCSIN_NEEDS_INT64S((slow ? 1u : 0u), channels);
+    needs.int32s = TOCSIN_NEEDS_INT32S(slow, channels, window);
+    needs.int16s = TOCSIN_NEEDS_INT16S(slow, channels, features, window);
+    needs.bytes = TOCSIN_NEEDS_BYTES(slow, channels, features, (size_t)image->widest);
     return needs;
 }
 

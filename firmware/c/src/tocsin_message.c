@@ -1,6 +1,6 @@
 #include "tocsin_message.h"
 
-enum { MAJOR_UINT = 0, MAJOR_BYTES = 2, MAJOR_TEXT = 3, MAJOR_MAP = 5, MAJOR_TAG = 6 };
+#include "tocsin_cbor.h"
 
 struct writer {
     uint8_t *bytes;
@@ -20,33 +20,23 @@ static void put_little_endian(struct writer *writer, uint64_t value, unsigned by
     }
 }
 
-/* A head of RFC 8949 in its shortest form. */
 static void put_head(struct writer *writer, unsigned major, uint64_t value)
 {
-    unsigned first = major << 5;
-    if (value < 24) {
-        put_byte(writer, (uint8_t)(first | (unsigned)value));
-        return;
-    }
-    unsigned log2_bytes = value < 0x100 ? 0 : value < 0x10000 ? 1 : value < UINT64_C(0x100000000) ? 2 : 3;
-    put_byte(writer, (uint8_t)(first | (24 + log2_bytes)));
-    for (unsigned i = 1u << log2_bytes; i > 0; i--) {
-        put_byte(writer, (uint8_t)(value >> (8 * (i - 1))));
-    }
+    writer->length += tocsin_cbor_head(writer->bytes + writer->length, major, value);
 }
 
 static void put_field(struct writer *writer, unsigned key, uint64_t value)
 {
-    put_head(writer, MAJOR_UINT, key);
-    put_head(writer, MAJOR_UINT, value);
+    put_head(writer, TOCSIN_CBOR_UINT, key);
+    put_head(writer, TOCSIN_CBOR_UINT, value);
 }
 
 /* The heads of a typed array (RFC 8746); its elements follow. */
 static void put_array(struct writer *writer, unsigned key, unsigned tag, size_t length)
 {
-    put_head(writer, MAJOR_UINT, key);
-    put_head(writer, MAJOR_TAG, tag);
-    put_head(writer, MAJOR_BYTES, length);
+    put_head(writer, TOCSIN_CBOR_UINT, key);
+    put_head(writer, TOCSIN_CBOR_TAG, tag);
+    put_head(writer, TOCSIN_CBOR_BYTES, length);
 }
 
 static void put_text(struct writer *writer, const char *text)
@@ -55,7 +45,7 @@ static void put_text(struct writer *writer, const char *text)
     while (text[length] != '\0') {
         length++;
     }
-    put_head(writer, MAJOR_TEXT, length);
+    put_head(writer, TOCSIN_CBOR_TEXT, length);
     for (size_t i = 0; i < length; i++) {
         put_byte(writer, (uint8_t)text[i]);
     }
@@ -63,8 +53,7 @@ static void put_text(struct writer *writer, const char *text)
 
 size_t tocsin_message_size(uint32_t width, bool slow)
 {
-    size_t reading = 8 + 4 + 2 + (slow ? (size_t)4 : (size_t)2) * width;
-    return TOCSIN_MESSAGE_OVERHEAD_BYTES + TOCSIN_MESSAGE_READINGS * reading;
+    return TOCSIN_MESSAGE_BYTES(slow, (size_t)width);
 }
 
 bool tocsin_message_is_due(const struct tocsin_message *message)
@@ -77,19 +66,21 @@ bool tocsin_message_is_due(const struct tocsin_message *message)
     return message->readings == TOCSIN_MESSAGE_READINGS || span >= (uint64_t)TOCSIN_MESSAGE_SPAN_NS;
 }
 
-size_t tocsin_message_encode(const struct tocsin_message *message, const struct tocsin_message_fields *fields,
-                             uint8_t *bytes)
+struct tocsin_encoded tocsin_message_encode(const struct tocsin_message *message,
+                                            const struct tocsin_message_fields *fields, uint8_t *bytes)
 {
     struct writer writer = {bytes, 0};
+    struct tocsin_encoded encoded;
     uint32_t readings = message->readings;
     size_t elements = (size_t)readings * message->width;
-    put_head(&writer, MAJOR_MAP, 12);
+    put_head(&writer, TOCSIN_CBOR_MAP, 12);
     put_field(&writer, 0, 1);
-    put_head(&writer, MAJOR_UINT, 1);
+    put_head(&writer, TOCSIN_CBOR_UINT, 1);
     put_text(&writer, fields->device);
     put_field(&writer, 2, fields->boot);
     put_field(&writer, 3, fields->sequence);
-    put_field(&writer, 4, fields->oldest);
+    encoded.oldest_at = (uint32_t)writer.length;
+    put_field(&writer, 4, 0);
     put_field(&writer, 5, fields->stretch);
     put_field(&writer, 6, fields->model_version);
     put_field(&writer, 7, fields->clipped);
@@ -116,5 +107,9 @@ size_t tocsin_message_encode(const struct tocsin_message *message, const struct 
             put_little_endian(&writer, (uint16_t)message->features[i], 2);
         }
     }
-    return writer.length;
+    encoded.bytes = bytes;
+    encoded.length = writer.length;
+    encoded.readings = readings;
+    encoded.sequence = fields->sequence;
+    return encoded;
 }

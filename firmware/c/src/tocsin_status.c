@@ -18,6 +18,7 @@ static const char *const sentences[TOCSIN_STATUS_COUNT] = {
     "the memory given to the device is too small",
     "the device id must be 1 to 48 characters of a-z, 0-9 and '-', with no '-' at either end",
     "a message could not be sent",
+    "a frame of samples does not hold whole rows of this device's channels",
 };
 
 const char *tocsin_status_text(enum tocsin_status status)

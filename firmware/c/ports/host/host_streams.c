@@ -57,13 +57,13 @@ enum host_result host_read_sample(FILE *input, uint32_t channels, uint8_t flags_
     return HOST_SAMPLE;
 }
 
-enum tocsin_status host_send(void *context, const uint8_t *message, size_t length)
+enum tocsin_status host_send(void *context, const struct tocsin_encoded *message)
 {
     FILE *output = context;
     uint8_t prefix[4];
-    write_little_endian(prefix, (uint32_t)length, sizeof prefix);
+    write_little_endian(prefix, (uint32_t)message->length, sizeof prefix);
     bool written = fwrite(prefix, 1, sizeof prefix, output) == sizeof prefix &&
-                   fwrite(message, 1, length, output) == length;
+                   fwrite(message->bytes, 1, message->length, output) == message->length;
     return written ? TOCSIN_OK : TOCSIN_SEND_FAILED;
 }
 

@@ -36,7 +36,7 @@ enum host_result host_read_sample(FILE *input, uint32_t channels, uint8_t flags_
                                   struct host_sample *sample);
 
 /* A sink's function; `context` is a FILE. */
-enum tocsin_status host_send(void *context, const uint8_t *message, size_t length);
+enum tocsin_status host_send(void *context, const struct tocsin_encoded *message);
 
 /* Append a reading to the trace. */
 bool host_write_trace(FILE *trace, uint32_t features, const struct tocsin_reading *reading);
