@@ -1,4 +1,4 @@
-"""The CBOR writer that also runs on a device (CPython and MicroPython): the `data` and `state` messages.
+"""The CBOR that a device itself writes (`data`, `state`) and reads (`stored`); runs in CPython and MicroPython.
 
 Deterministic encoding of RFC 8949, section 4.2.1, so that every implementation gives the same bytes.
 
@@ -9,6 +9,8 @@ Deterministic encoding of RFC 8949, section 4.2.1, so that every implementation 
 """
 
 import struct
+
+from shared.errors import MessageError
 
 NO_SCORE = 0xFFFFFFFF
 NO_FEATURE = 0xFFFF
@@ -140,3 +142,71 @@ def encode_state(device: str, boot: int, model_version: int, result: str, judged
             encode_text(reason),
         )
     )
+
+
+def read_head(content: bytes, position: int) -> "tuple[int, int, int]":
+    """Major type, argument and the place after the head at `position`; MessageError unless in the shortest form.
+
+    A 64-bit float is major type 7 with its bits as the argument; other items of major type 7 are refused.
+
+    >>> read_head(bytes.fromhex("1901f4"), 0)
+    (0, 500, 3)
+    """
+    if position >= len(content):
+        raise MessageError("CBOR: cut short at byte " + str(position))
+    first = content[position]
+    major = first >> 5
+    argument = first & 31
+    size = 0
+    if argument >= 24:
+        size = 1 << (argument - 24)
+    if size > 8 or position + 1 + size > len(content) or (major == 7 and size != 8):
+        raise MessageError("CBOR: nothing that a device reads at byte " + str(position))
+    if size:
+        argument = 0
+        for byte in content[position + 1 : position + 1 + size]:
+            argument = argument << 8 | byte
+        if major != 7 and argument < (24 if size == 1 else 1 << (4 * size)):
+            raise MessageError("CBOR: not in its shortest form at byte " + str(position))
+    return major, argument, position + 1 + size
+
+
+def read_integer(content: bytes, position: int) -> "tuple[int, int]":
+    """An unsigned integer and the place after it."""
+    major, value, position = read_head(content, position)
+    if major:
+        raise MessageError("CBOR: no unsigned integer before byte " + str(position))
+    return value, position
+
+
+def read_text(content: bytes, position: int) -> "tuple[str, int]":
+    """A text string and the place after it."""
+    major, length, position = read_head(content, position)
+    if major != 3 or length > len(content) - position:
+        raise MessageError("CBOR: no whole text before byte " + str(position))
+    try:
+        return content[position : position + length].decode(), position + length
+    except UnicodeError:
+        raise MessageError("CBOR: no UTF-8 before byte " + str(position + length))  # noqa: B904 - no chains there
+
+
+def decode_stored(content: bytes) -> "tuple[str, int, int]":
+    """Device, boot and next sequence of a `stored` message in deterministic encoding; MessageError otherwise.
+
+    >>> decode_stored(bytes.fromhex("a400010166" "70756d702d31" "02030318a0"))
+    ('pump-1', 3, 160)
+    """
+    if content[:4] != b"\xa4\x00\x01\x01":
+        raise MessageError("stored message: not the four fields of this format")
+    device, position = read_text(content, 4)
+    boot, position = _field(content, position, 2)
+    next_sequence, position = _field(content, position, 3)
+    if position != len(content):
+        raise MessageError("stored message: bytes are left over after byte " + str(position))
+    return device, boot, next_sequence
+
+
+def _field(content: bytes, position: int, key: int) -> "tuple[int, int]":
+    if content[position : position + 1] != bytes((key,)):
+        raise MessageError("stored message: field " + str(key) + " is not at byte " + str(position))
+    return read_integer(content, position + 1)
