@@ -28,9 +28,12 @@ from gateway.store import Store
 from gateway.uplink import Uplink
 from shared import topics
 from shared.errors import MessageError
+from shared.heartbeat import Heartbeat
 from shared.messages import codec
 
 _log = structlog.get_logger()
+#: The file in the data folder that says that the loop goes round: ``python -m shared.heartbeat <folder>/heartbeat``.
+HEARTBEAT = "heartbeat"
 #: The loop looks at the clock at least so often.
 _IDLE_SECONDS = 0.05
 #: Pause between two attempts to write to a full disk.
@@ -115,6 +118,7 @@ class Service:
         self._counters_due = now() + settings.counters_seconds
         self._passing_on: dict[str, tuple[int, MQTTMessageInfo]] = {}
         self._data_started = False
+        self._heartbeat = Heartbeat(settings.data_folder / HEARTBEAT)
         #: Told to stop before a batch could be written: what is in memory must not reach the store any more.
         self._ahead_of_store = False
 
@@ -160,7 +164,9 @@ class Service:
         )
 
     def _step(self) -> None:
-        if not self._ready.is_set() and all(connection.connected.is_set() for connection in self._connections):
+        connected = all(connection.connected.is_set() for connection in self._connections)
+        self._heartbeat.beat("" if connected else "There is no connection to the broker.")
+        if not self._ready.is_set() and connected:
             self._ready.set()
             _log.info(
                 "gateway is connected",

@@ -26,6 +26,7 @@ from shared import model_image
 from shared.clock import ReplayClock
 from shared.credentials import Login, login_from
 from shared.errors import TocsinError, UsageError
+from shared.heartbeat import Heartbeat
 from shared.identity import DeviceProfile
 from shared.messages import codec
 
@@ -75,6 +76,7 @@ class Fleet:
         self.players = [read_device(folder, public_keys, broker_url, login) for folder in folders]
         self.stopping = False
         self._reported = 0.0
+        self._heartbeat = Heartbeat(fleet / "heartbeat")
         #: Whether `report` keeps silent.
         self.quiet = False
 
@@ -82,8 +84,15 @@ class Fleet:
         """End as soon as possible."""
         self.stopping = True
 
+    def _beat(self) -> bool:
+        """Say that the loop goes round; whether every device is connected."""
+        away = sum(not sensor.link.connected for sensor, _ in self.players)
+        self._heartbeat.beat(f"{away} of {len(self.players)} devices are not connected." if away else "")
+        return not away
+
     def report(self, time_ns: int, state: str, *, now: bool = False) -> None:
         """Say where the replay stands, at most every quarter of a second unless `now`."""
+        self._beat()
         moment = time.monotonic()
         if self.quiet or (not now and moment - self._reported < REPORT_SECONDS):
             return
@@ -108,10 +117,7 @@ class Fleet:
         start_ns = min(int(source.times_ns[0]) for _, source in self.players)
         end_ns = max(int(source.times_ns[-1]) for _, source in self.players)
 
-        def connected() -> bool:
-            return all(sensor.link.connected for sensor in sensors)
-
-        settle(sensors, limit_seconds=DELIVERY_LIMIT_SECONDS, until=connected, should_stop=lambda: self.stopping)
+        settle(sensors, limit_seconds=DELIVERY_LIMIT_SECONDS, until=self._beat, should_stop=lambda: self.stopping)
         play(
             self.players,
             ReplayClock(start_ns, speed),
@@ -128,20 +134,34 @@ class Fleet:
         )
         self.report(end_ns, "done", now=True)
         while stay and not self.stopping:
+            self._beat()
             settle(sensors, limit_seconds=0.2, until=lambda: self.stopping, should_stop=lambda: self.stopping)
         for sensor in sensors:
             sensor.stop()
         return complete
 
 
+def _keys(text: str) -> list[bytes]:
+    """Public keys from hexadecimal digits and commas, or from a file of them."""
+    try:
+        digits = Path(text).read_text(encoding="ascii").strip() if "/" in text else text
+        return [bytes.fromhex(key) for key in digits.split(",") if key]
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"the public keys {text!r} cannot be read ({error}); give hexadecimal digits or a file"
+        ) from error
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """``python -m firmware.host.fleet FOLDER BROKER SPEED|max KEYS-IN-HEX stay|leave``: a process of the demo.
+    """``python -m firmware.host.fleet FOLDER BROKER SPEED|max KEYS stay|leave``: a process of the demo.
+
+    KEYS are public keys in hexadecimal, separated by commas, or a file that holds them.
 
     ``TOCSIN_SENSOR_BROKER_USER`` and ``TOCSIN_SENSOR_BROKER_PASSWORD_FILE`` say who the sensors are at the broker.
     """
     folder, broker, speed, keys, stay = sys.argv[1:] if arguments is None else arguments
     try:
-        public_keys = [bytes.fromhex(key) for key in keys.split(",") if key]
+        public_keys = _keys(keys)
         fleet = Fleet(Path(folder), broker, public_keys, login_from(os.environ, LOGIN_PREFIX))
         signal.signal(signal.SIGTERM, fleet.stop)
         signal.signal(signal.SIGINT, fleet.stop)
