@@ -1,4 +1,4 @@
-"""A real InfluxDB for tests: one server per version and test process, started at the first use, a fresh bucket for each test.
+"""A real InfluxDB for tests: one server a version and process, started at the first use, a fresh bucket for each test.
 
     from influxdb_servers import fresh_bucket, require_influxdb
 
