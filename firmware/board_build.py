@@ -1,0 +1,245 @@
+"""Builds a board's firmware, `.elf .bin .hex`, with the compiler from the package index (ziglang).
+
+A firmware holds one device: its profile, its model image, and pools of memory of just the size that this image needs.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from firmware.boards.board import Board
+from firmware.build import C_FOLDER, WARNINGS, packaged_compiler
+from firmware.codegen import board_device
+from firmware.codegen.board_device import BoardOptions
+from firmware.errors import CompilerError, FirmwareError
+from firmware.micropython.slots import Slots
+from shared import model_image
+from shared.errors import MessageError, UsageError
+from shared.messages import codec
+from shared.messages.codec import Birth
+from shared.model_image import ImageContent
+
+#: The device that a firmware holds unless it is told otherwise.
+FACTORY_FOLDER = Path(__file__).resolve().parent / "boards" / "factory"
+#: The last two sectors of the flash hold the count of boots, and no firmware.
+BOOT_RECORD_BYTES = 2 * (128 << 10)
+#: Serial ports of the chip whose pins boards bring out.
+USARTS = (1, 2, 3, 6)
+BAUD_MIN, BAUD_MAX = 9_600, 2_000_000
+FIRST_BOOT_MAX = 2**31
+_LIMIT_SECONDS = 300
+_FLAGS = (
+    "-std=c99",
+    "-O2",
+    "-ffreestanding",
+    "-fno-sanitize=undefined",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-Wl,--gc-sections",
+    *WARNINGS,
+)
+_OVERFLOW = re.compile(r"section '[^']*' will not fit in region '(\w+)': overflowed by (\d+) bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class BoardDevice:
+    """The device that a firmware is made for; `content` is what `image` says."""
+
+    birth: Birth
+    image: bytes
+    content: ImageContent
+
+
+@dataclass(frozen=True, slots=True)
+class BoardFirmware:
+    """A finished firmware: its files, and the device in it."""
+
+    board: Board
+    device: BoardDevice
+    elf: Path
+    bin: Path
+    hex: Path
+
+
+def read_board_device(folder: Path, name: str | None = None) -> BoardDevice:
+    """The device in a provisioned folder, under another `name` if one is given.
+
+    Raises UsageError when the folder holds no such device or the name is none.
+    """
+    try:
+        birth = codec.decode_birth((folder / "profile.cbor").read_bytes())
+        image = _image_path(folder).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{folder} is not a provisioned device ({error.strerror}: {error.filename}); give a folder with "
+            "profile.cbor and a model image"
+        ) from error
+    except MessageError as error:
+        raise UsageError(f"{folder / 'profile.cbor'} is not a device's birth ({error}); provision it again") from error
+    content = model_image.read(image)
+    if content.profile_digest != birth.profile.digest() or len(content.features) != len(birth.feature_names):
+        raise UsageError(f"the model image in {folder} was made for other channels; provision the device again")
+    if name is not None:
+        try:
+            birth = replace(birth, profile=replace(birth.profile, device=name))
+        except ValueError as error:
+            raise UsageError(f"--name: {error}") from error
+    return BoardDevice(birth, image, content)
+
+
+def _image_path(folder: Path) -> Path:
+    factory = folder / "model.image"
+    if factory.is_file():
+        return factory
+    slots = Slots(str(folder))
+    proved = 1 - slots.active if slots.on_trial else slots.active
+    return folder / f"slot-{proved}.image"
+
+
+def check_options(options: BoardOptions) -> BoardOptions:
+    """`options`, or UsageError where they cannot be."""
+    if not BAUD_MIN <= options.baud <= BAUD_MAX:
+        raise UsageError(f"--baud {options.baud} must be from {BAUD_MIN} to {BAUD_MAX}")
+    gateway, samples = options.usarts
+    if gateway not in USARTS or samples not in USARTS or gateway == samples:
+        raise UsageError(f"--lines {gateway},{samples} must be two different ones of {', '.join(map(str, USARTS))}")
+    if not 1 <= options.first_boot <= FIRST_BOOT_MAX:
+        raise UsageError(f"--first-boot {options.first_boot} must be from 1 to {FIRST_BOOT_MAX}")
+    return options
+
+
+def build_board(
+    board: Board, output_folder: Path, *, device: BoardDevice | None = None, options: BoardOptions | None = None
+) -> BoardFirmware:
+    """Build a board's firmware unless the same one was built before; the factory's device unless one is given.
+
+    Each build has a folder of its own in `output_folder`, named by board, device and digest.
+
+    Raises
+    ------
+    CompilerError
+        The package ziglang or pyelftools is missing, or the compiler refused the sources.
+    FirmwareError
+        The device's image does not fit the board's memory.
+    UsageError
+        The board runs no C, or the options cannot be.
+    """
+    if board.language != "c":
+        raise UsageError(f"board {board.name} runs MicroPython and needs no build; use tocsin firmware flash")
+    for package in ("ziglang", "elftools"):
+        if importlib.util.find_spec(package) is None:
+            raise CompilerError(
+                f"a firmware for {board.name} needs the package {package.replace('elf', 'pyelf', 1)}; "
+                "install it with pip install 'tocsin[firmware]'"
+            )
+    chosen = check_options(options or BoardOptions())
+    inside = device or read_board_device(FACTORY_FOLDER)
+    generated = _generated(board, inside, chosen)
+    command = [*packaged_compiler(), "-target", "thumb-freestanding-eabi", f"-mcpu={board.zig_cpu}", *_FLAGS]
+    sources = _sources(board)
+    folder = output_folder / f"{board.name}-{inside.birth.profile.device}-{_digest(command, sources, generated)}"
+    if not folder.is_dir():
+        output_folder.mkdir(parents=True, exist_ok=True)
+        _build(board, inside, command, sources, generated, folder)
+    return BoardFirmware(
+        board, inside, folder / "tocsin.elf", folder / "tocsin.bin", folder / "tocsin.hex"
+    )
+
+
+def _port(board: Board) -> Path:
+    return C_FOLDER / "ports" / board.name
+
+
+def _sources(board: Board) -> list[Path]:
+    patterns = ("include/*.h", "src/*.c", "generated/*.[ch]", f"ports/{board.name}/*")
+    return [path for pattern in patterns for path in sorted(C_FOLDER.glob(pattern))]
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("tocsin")
+    except importlib.metadata.PackageNotFoundError:
+        return "from source"
+
+
+def _generated(board: Board, device: BoardDevice, options: BoardOptions) -> dict[str, str]:
+    return {
+        board_device.HEADER_NAME: board_device.header(device.birth, device.content, options, board.name, _version()),
+        board_device.SOURCE_NAME: board_device.source(device.birth, device.image),
+    }
+
+
+def _digest(command: list[str], sources: list[Path], generated: dict[str, str]) -> str:
+    """Twelve hexadecimal digits over everything that a build is made from."""
+    compiler = importlib.metadata.version("ziglang")
+    hasher = hashlib.sha256("\0".join([compiler, *command[1:]]).encode())
+    contents = [(path.relative_to(C_FOLDER).as_posix(), path.read_bytes()) for path in sources]
+    contents += [(name, text.encode()) for name, text in sorted(generated.items())]
+    for name, content in contents:
+        hasher.update(f"\0{name}\0{len(content)}\0".encode() + content)
+    return hasher.hexdigest()[:12]
+
+
+def _build(
+    board: Board,
+    device: BoardDevice,
+    command: list[str],
+    sources: list[Path],
+    generated: dict[str, str],
+    folder: Path,
+) -> None:
+    """Compile in a folder beside the result, then move it there: a build is whole or absent."""
+    from firmware.elf_files import flash_content, intel_hex
+
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="build-", ignore_cleanup_errors=True) as workplace:
+        made = Path(workplace) / "firmware"
+        made.mkdir()
+        for name, text in generated.items():
+            (made / name).write_text(text, encoding="utf-8")
+        elf = made / "tocsin.elf"
+        includes = [f"-I{path}" for path in (C_FOLDER / "include", C_FOLDER / "generated", _port(board), made)]
+        compiled = [str(path) for path in sources if path.suffix == ".c"]
+        script = f"-Wl,-T,{_port(board) / f'{board.name}.ld'}"
+        own = str(made / board_device.SOURCE_NAME)
+        _compile([*command, *includes, script, *compiled, own, "-o", str(elf)], board, device)
+        begin, content = flash_content(elf)
+        (made / "tocsin.bin").write_bytes(content)
+        (made / "tocsin.hex").write_text(intel_hex(begin, content), encoding="ascii")
+        try:
+            made.rename(folder)
+        except OSError as error:
+            if not folder.is_dir():  # otherwise another process was faster with the same build
+                raise FirmwareError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _compile(command: list[str], board: Board, device: BoardDevice) -> None:
+    try:
+        result = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_LIMIT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CompilerError(f"the compiler of ziglang did not end within {_LIMIT_SECONDS} s; try again") from error
+    if result.returncode == 0:
+        return
+    overflows = {region: int(excess) for region, excess in _OVERFLOW.findall(result.stderr)}
+    name = device.birth.profile.device
+    if "RAM" in overflows:
+        raise FirmwareError(
+            f"the model image of {name} needs {overflows['RAM']} bytes of RAM more than board {board.name} has "
+            f"({board.ram_bytes}); train it with a smaller window, fewer channels or narrower layers"
+        )
+    if "FLASH" in overflows:
+        raise FirmwareError(
+            f"the firmware of {name} is {overflows['FLASH']} bytes too large for the flash of board {board.name} "
+            f"({board.flash_bytes - BOOT_RECORD_BYTES}); train it with smaller layers"
+        )
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    reason = next((line for line in lines if "error" in line), lines[0] if lines else "no reason given")
+    raise CompilerError(f"ziglang's compiler refused the firmware of board {board.name}: {reason.strip()}")

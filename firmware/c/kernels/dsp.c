@@ -1,0 +1,131 @@
+/* Kernel for cores with the DSP extension (M4, M7, M33): dsp.S for all blocks but those that its bounds exclude. */
+
+#include "tocsin_bytes.h"
+#include "tocsin_integer.h"
+#include "tocsin_kernel.h"
+
+#define UNROLLED_COLUMNS 32u
+#define SPECIAL_LOW 1u
+#define SPECIAL_BYTES 2u
+
+struct tocsin_dsp_run {
+    const uint8_t *values;
+    uint32_t products;
+    const uint8_t *unrolled_end;
+    const uint8_t *values_end;
+    uint8_t *output;
+    uint32_t output_products;
+    const uint8_t *output_end;
+    int32_t offset;
+    uint32_t special;
+    uint32_t low;
+};
+
+uint32_t tocsin_dsp_rows(const uint8_t *blocks, const struct tocsin_dsp_run *run);
+uint32_t tocsin_dsp_prepare(uint8_t *lanes, const int8_t *values, const void *end);
+
+void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, const int8_t *input, uint32_t inputs)
+{
+    uint32_t padded = (inputs + 3u) & ~3u;
+    x->products = tocsin_dsp_prepare(x->values, input, x->values + padded * TOCSIN_KERNEL_LANE_BYTES);
+}
+
+/* Column of the lane at `place`: lanes of int16 stand in the order 0, 2, 1, 3 of each four. */
+static uint32_t column_of(uint32_t place)
+{
+#if defined(TOCSIN_KERNEL_WIDE_LANES)
+    uint32_t within = place & 3u;
+    return within == 1u || within == 2u ? place ^ 3u : place;
+#else
+    return place;
+#endif
+}
+
+static int32_t lane_of(const uint8_t *values, uint32_t place)
+{
+#if defined(TOCSIN_KERNEL_WIDE_LANES)
+    return tocsin_read_i16(values + 2u * place);
+#else
+    return tocsin_read_i8(values + place);
+#endif
+}
+
+static void set_lane(uint8_t *values, uint32_t place, int32_t value)
+{
+#if defined(TOCSIN_KERNEL_WIDE_LANES)
+    values[2u * place] = (uint8_t)((uint32_t)value & 0xFFu);
+    values[2u * place + 1u] = (uint8_t)(((uint32_t)value >> 8) & 0xFFu);
+#else
+    values[place] = (uint8_t)((uint32_t)value & 0xFFu);
+#endif
+}
+
+/* One plain block: bias of four rows, their weights row by row, multipliers, shifts. */
+static void plain_rows(const struct tocsin_kernel_layer *layer, const uint8_t *block, const uint8_t *values,
+                       struct tocsin_kernel_vector *y, uint32_t written, uint32_t bytes)
+{
+    uint32_t columns = (layer->inputs + 3u) & ~3u;
+    const uint8_t *scales = block + 16u + 4u * columns;
+    int32_t result[4];
+    for (uint32_t row = 0; row < 4u; row++) {
+        const uint8_t *weights = block + 16u + row * columns;
+        int32_t total = tocsin_read_i32(block + 4u * row);
+        for (uint32_t place = 0; place < columns; place++) {
+            total += lane_of(values, place) * tocsin_read_i8(weights + column_of(place));
+        }
+        uint32_t shift = scales[16u + row];
+        int64_t product = (int64_t)total * (int64_t)tocsin_read_u32(scales + 4u * row);
+        int64_t scaled = ((product + ((int64_t)1 << (shift - 1u))) >> shift) + layer->zero;
+        result[row] = scaled < layer->low ? layer->low : scaled > 127 ? 127 : (int32_t)scaled;
+    }
+    for (uint32_t row = 0; row < 4u; row++) {
+        if (bytes) {
+            y->values[written + row] = (uint8_t)((uint32_t)result[row] & 0xFFu);
+        } else {
+            set_lane(y->values, written + column_of(row), result[row]);
+        }
+    }
+    y->products += (uint32_t)(result[0] * result[1] + result[2] * result[3]);
+}
+
+static uint32_t is_plain(const struct tocsin_kernel_layer *layer, uint32_t block)
+{
+    return layer->plain == 0u ? 0u : (layer->rows[block >> 3] >> (block & 7u)) & 1u;
+}
+
+void tocsin_kernel_rows(const struct tocsin_kernel_layer *layer, const struct tocsin_kernel_vector *x, uint32_t first,
+                        uint32_t blocks, struct tocsin_kernel_vector *y, uint32_t bytes)
+{
+    uint32_t columns = (layer->inputs + 3u) & ~3u;
+    uint32_t block_bytes = 36u + 4u * columns;
+    uint32_t all = (layer->outputs + 3u) / 4u;
+    uint32_t lane_bytes = bytes ? 1u : TOCSIN_KERNEL_LANE_BYTES;
+    const uint8_t *rows = layer->rows + (layer->plain ? (all + 31u) / 32u * 4u : 0u);
+    uint32_t block = first;
+    while (block < first + blocks) {
+        uint32_t plain = is_plain(layer, block);
+        uint32_t end = block + 1u;
+        while (end < first + blocks && (layer->plain == 0u || is_plain(layer, end) == plain)) {
+            end = layer->plain ? end + 1u : first + blocks;
+        }
+        if (plain) {
+            for (; block < end; block++) {
+                plain_rows(layer, rows + block * block_bytes, x->values, y, 4u * (block - first), bytes);
+            }
+            continue;
+        }
+        struct tocsin_dsp_run run;
+        run.values = x->values;
+        run.products = x->products;
+        run.unrolled_end = x->values + columns / UNROLLED_COLUMNS * UNROLLED_COLUMNS * TOCSIN_KERNEL_LANE_BYTES;
+        run.values_end = x->values + columns * TOCSIN_KERNEL_LANE_BYTES;
+        run.output = y->values + 4u * (block - first) * lane_bytes;
+        run.output_products = y->products;
+        run.output_end = run.output + 4u * (end - block) * lane_bytes;
+        run.offset = 2 * layer->zero + 1;
+        run.special = (layer->low > -128 ? SPECIAL_LOW : 0u) | (lane_bytes < TOCSIN_KERNEL_LANE_BYTES ? SPECIAL_BYTES : 0u);
+        run.low = ((uint32_t)(int32_t)layer->low & 0xFFFFu) * 0x10001u;
+        y->products = tocsin_dsp_rows(rows + block * block_bytes, &run);
+        block = end;
+    }
+}

@@ -1,0 +1,76 @@
+/* A packed model from its inputs to its outputs, whatever kernel computes the rows. */
+
+#include "tocsin_bytes.h"
+#include "tocsin_kernel.h"
+
+const uint8_t *tocsin_kernel_layer_at(const uint8_t *packed, struct tocsin_kernel_layer *layer)
+{
+    layer->inputs = tocsin_read_u16(packed);
+    layer->outputs = tocsin_read_u16(packed + 2);
+    layer->zero = tocsin_read_i8(packed + 4);
+    layer->low = tocsin_read_i8(packed + 5);
+    layer->plain = tocsin_read_u16(packed + 6);
+    layer->bytes = tocsin_read_u32(packed + 8);
+    layer->rows = packed + 12;
+    return layer->rows + layer->bytes;
+}
+
+static uint32_t padded(uint32_t values)
+{
+    return (values + TOCSIN_KERNEL_LANES - 1u) / TOCSIN_KERNEL_LANES * TOCSIN_KERNEL_LANES;
+}
+
+/* Values 0 (the input), 2, 4, ... stand in the first buffer, the others in the second. */
+struct tocsin_kernel_needs tocsin_kernel_needs_of(const struct tocsin_kernel_model *model, uint32_t scored)
+{
+    struct tocsin_kernel_needs needs = {0, 0};
+    struct tocsin_kernel_layer layer;
+    const uint8_t *next = tocsin_kernel_layer_at(model->packed, &layer);
+    uint32_t bytes = padded(layer.inputs) * TOCSIN_KERNEL_LANE_BYTES;
+    for (uint32_t place = 0; place <= model->layers; place++) {
+        uint32_t *need = place & 1u ? &needs.second_bytes : &needs.first_bytes;
+        if (bytes > *need) {
+            *need = bytes;
+        }
+        if (place + 1u == model->layers) {
+            bytes = scored ? TOCSIN_KERNEL_LANES : padded(layer.outputs);
+        } else {
+            bytes = padded(layer.outputs) * TOCSIN_KERNEL_LANE_BYTES;
+            next = tocsin_kernel_layer_at(next, &layer);
+        }
+    }
+    return needs;
+}
+
+int8_t *tocsin_kernel_input(const struct tocsin_kernel_model *model, const struct tocsin_kernel_memory *memory)
+{
+    uint32_t inputs = padded(tocsin_read_u16(model->packed));
+    return (int8_t *)(memory->first + inputs * (TOCSIN_KERNEL_LANE_BYTES - 1u));
+}
+
+struct tocsin_kernel_vector tocsin_kernel_hidden(const struct tocsin_kernel_model *model,
+                                                 const struct tocsin_kernel_memory *memory,
+                                                 struct tocsin_kernel_layer *last)
+{
+    struct tocsin_kernel_vector x = {memory->first, 0};
+    const uint8_t *next = tocsin_kernel_layer_at(model->packed, last);
+    tocsin_kernel_prepare(&x, tocsin_kernel_input(model, memory), last->inputs);
+    for (uint32_t number = 1; number < model->layers; number++) {
+        struct tocsin_kernel_vector y = {number & 1u ? memory->second : memory->first, 0};
+        uint32_t blocks = (last->outputs + TOCSIN_KERNEL_BLOCK_ROWS - 1u) / TOCSIN_KERNEL_BLOCK_ROWS;
+        tocsin_kernel_rows(last, &x, 0, blocks, &y, 0);
+        x = y;
+        next = tocsin_kernel_layer_at(next, last);
+    }
+    return x;
+}
+
+const int8_t *tocsin_kernel_infer(const struct tocsin_kernel_model *model, const struct tocsin_kernel_memory *memory)
+{
+    struct tocsin_kernel_layer last;
+    struct tocsin_kernel_vector x = tocsin_kernel_hidden(model, memory, &last);
+    struct tocsin_kernel_vector y = {x.values == memory->first ? memory->second : memory->first, 0};
+    uint32_t blocks = (last.outputs + TOCSIN_KERNEL_BLOCK_ROWS - 1u) / TOCSIN_KERNEL_BLOCK_ROWS;
+    tocsin_kernel_rows(&last, &x, 0, blocks, &y, 1);
+    return (const int8_t *)y.values;
+}

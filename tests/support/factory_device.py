@@ -1,0 +1,33 @@
+"""How the device of `firmware/boards/factory` was made: the simulated pump's process device, trained on its healthy part.
+
+`python tests/support/factory_device.py FOLDER` makes it again. Training is not the same to the bit on every processor,
+so that the files are kept, and `tests/unit/firmware/test_board_build.py` checks what they hold.
+"""
+
+import sys
+from pathlib import Path
+
+from firmware.host.sensor import birth_of
+from shared import model_image
+from shared.messages import codec
+from shared.recordings.simulator import simulate
+from tocsin.provisioning import provision
+
+DEVICE = "factory-process"
+ASSET = "factory/site/area/line/pump-1"
+SEED = 1
+HEALTHY_ROWS = 600
+
+
+def make(folder: Path) -> None:
+    """Write profile.cbor and model.image."""
+    recording = simulate(SEED).process
+    provisioned = provision(recording, DEVICE, ASSET, HEALTHY_ROWS, seed=SEED)
+    content = model_image.read(provisioned.image)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "profile.cbor").write_bytes(codec.encode_birth(birth_of(provisioned.profile, 0, content)))
+    (folder / "model.image").write_bytes(provisioned.image)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))
