@@ -20,6 +20,7 @@ TIERS = {
     "gateway": ("gateway.cli", "app", "Run an edge gateway, or ask for its state."),
     "cloud": ("cloud.cli", "app", "Run the cloud: ingest, store, API and console."),
     "firmware": ("firmware.cli", "app", "Build the C core for this machine; look into model images."),
+    "servers": ("tocsin.servers.cli", "app", "Find, build and run InfluxDB on this machine."),
 }
 
 

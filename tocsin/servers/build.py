@@ -58,7 +58,7 @@ RECIPES = {
             tags="sqlite_foreign_keys,sqlite_json",
             has_rust_part=True,
         ),
-        Recipe("influxdb-1.8", INFLUXDB_1, "github.com/influxdata/influxdb/cmd/influxd", (go((1, 19)),)),
+        Recipe("influxdb-1.8", INFLUXDB_1, "github.com/influxdata/influxdb/cmd/influxd", (go((1, 22)),)),
     )
 }
 

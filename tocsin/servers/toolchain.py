@@ -57,10 +57,13 @@ def rust_settings() -> dict[str, str]:
 
 def go(oldest: tuple[int, ...]) -> Tool:
     """Go, at least of this version."""
-    return Tool(("go",), "Go (Debian: apt install golang-go, or the Go project's own packages)", oldest, "version")
+    remedy = "Go (Debian: apt install golang-go where that is new enough, or the Go project's own packages)"
+    return Tool(("go",), remedy, oldest, "version")
 
 
-CARGO = Tool(("cargo",), "Rust (Debian: apt install cargo, or the Rust project's rustup)", (1, 72))
+CARGO = Tool(
+    ("cargo",), "Rust (the Rust project's rustup; Debian: apt install cargo where that is new enough)", (1, 72)
+)
 PKG_CONFIG = Tool(("pkg-config",), "pkg-config (Debian: apt install pkg-config)")
 COMPILER = Tool(("cc", "gcc", "clang"), "a C compiler (Debian: apt install gcc)")
 
