@@ -68,14 +68,15 @@ def parse_address(text: str) -> Address:
     """The address of a serial line; ValueError with what it must be."""
     if text.startswith("/"):
         return PortAddress(text)
-    parts = urlsplit(text)
-    if parts.scheme == "serial" and not parts.netloc and parts.path.startswith("/"):
-        return PortAddress(parts.path, _baud(text, parts.query))
+    if text.startswith("serial:///"):
+        path, _, query = text.removeprefix("serial://").partition("?")
+        return PortAddress(path, _baud(text, query))
     try:
+        parts = urlsplit(text)
         if parts.scheme == "tcp" and parts.hostname and parts.port and not (parts.path or parts.query or "@" in text):
             return TcpAddress(parts.hostname, parts.port)
     except ValueError:
-        pass  # a port that is none
+        pass  # a port or a host that is none
     raise ValueError(f"{text!r} is not the address of a serial line: {_FORMS}")
 
 

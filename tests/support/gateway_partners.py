@@ -174,7 +174,11 @@ def image_for(version, key, profile=PROFILE):
     content = model_image.ImageContent(
         version, 0, 0, 16, 1, 10**10, profile.digest(), 1000, scaling * 2, [], scaling * 8, [1] * 8, []
     )
-    unsigned = model_image.encode(content)
+    return signed(model_image.encode(content), key)
+
+
+def signed(unsigned, key):
+    """An encoded image with its digest, and its signature if there is a `key`."""
     if key is None:
         return model_image.seal(unsigned)
     key_id = ed25519.key_id(key.public_key().public_bytes_raw())
