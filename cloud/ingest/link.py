@@ -140,10 +140,12 @@ class BrokerLink:
         else:
             self._socket_open = True
 
-    def _lost(self, reason: str) -> None:
+    def _lost(self, reason: str, *, refused: bool = False) -> None:
         """Say so, once, and try again a little later each time."""
         host, port = self._address
         sentence = f"no broker at {host}:{port} ({reason}): start it or set the right address; trying again"
+        if refused:
+            sentence = f"the broker at {host}:{port} refuses us ({reason}): set its user and password; trying again"
         if sentence != self._told:
             _log.warning("%s", sentence)
         self._told = sentence
@@ -160,7 +162,7 @@ class BrokerLink:
 
     def _connected(self, client: mqtt.Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
-            self._lost(str(reason).lower())
+            self._lost(str(reason).lower(), refused=True)
             return
         stream = client.socket()
         if isinstance(stream, socket.socket):  # marks are small and wanted at once

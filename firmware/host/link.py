@@ -1,6 +1,7 @@
 """A device's connection to the MQTT broker (3.1.1, paho-mqtt): publishes, listens, reconnects with back-off."""
 
 import queue
+import sys
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,6 +41,7 @@ class Link:
         self.received: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self.connected_count = 0
         self.connected = False
+        self._refused = False
         self._host, self._port = broker_address(url)
         self._client = mqtt.Client(
             callback_api_version=CallbackAPIVersion.VERSION2, client_id=f"{device}-sensor", clean_session=True
@@ -68,7 +70,13 @@ class Link:
 
     def _on_connect(self, client: mqtt.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
+            if not self._refused:
+                self._refused = True
+                sys.stderr.write(
+                    f"the broker at {self._host}:{self._port} refuses {self.device} ({reason}); set its user and password\n"
+                )
             return
+        self._refused = False
         client.subscribe([(topics.device_stored(self.device), 1), (topics.image(self.device), 1)])
         self.connected = True
         self.connected_count += 1
