@@ -25,18 +25,34 @@ from rich.table import Table
 
 from shared.broker import server_binary
 from shared.errors import TocsinError, UsageError
+from tocsin.servers.build import RECIPES
+from tocsin.servers.cache import INFLUXDB_2, find_influxd
 
 State = Literal["ok", "missing", "misconfigured"]
 
 PYTHON_VERSIONS = SpecifierSet(">=3.11,<3.14")
 PACKAGES = ("tocsin", "shared", "firmware", "gateway", "cloud")
 TIERS = ("sensor", "gateway", "cloud")
-EXTRAS = ("sensor", "gateway", "cloud", "console", "train", "firmware", "recordings", "demo", "dev")
+EXTRAS = ("sensor", "gateway", "cloud", "console", "train", "firmware", "recordings", "site", "demo", "dev")
 FREE_DISK_BYTES = 1 << 30
 """The demo writes about a tenth of this; the rest is room for a journal that waits for its receiver."""
 PROGRAM_SECONDS = 30.0
 """A compiler from a wheel unpacks its cache on the first run."""
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+OPTIONAL_PROGRAMS = (
+    ("Emulator", ("qemu-system-arm",), "To run the STM32 firmware without a board: apt install qemu-system-arm"),
+    (
+        "Flash tools",
+        ("dfu-util", "st-flash"),
+        "To put firmware onto an STM32 board: apt install dfu-util (by USB) or stlink-tools (by ST-LINK)",
+    ),
+    (
+        "Node",
+        ("node",),
+        "For the tests of the MicroPython twin in its own interpreter: apt install nodejs npm",
+    ),
+)
+"""What some boards and tests use: name, programs of which one is enough, remedy."""
 CHROMIUM_ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 
 
@@ -78,6 +94,8 @@ def examine(extras: Iterable[str] = (), data_folder: Path = Path("build")) -> li
         *examine_extras(needed),
         examine_broker(required="demo" in needed),
         examine_compiler(required="firmware" in needed),
+        *examine_influxdb(),
+        *examine_optional_programs(),
         examine_datasets(),
         examine_disk(data_folder),
         examine_writing(data_folder),
@@ -195,6 +213,33 @@ def examine_compiler(*, required: bool = False) -> Finding:
         return Finding("C compiler", "missing", "neither cc, clang, gcc nor the package ziglang", remedy, required)
     command = [sys.executable, "-m", "ziglang", "cc", "--version"]
     return _finding_for_program("C compiler", command, remedy, required=required)
+
+
+def examine_influxdb() -> Iterator[Finding]:
+    """InfluxDB on this machine: the store of a site without a server of its own, and of the tests on real servers."""
+    for recipe in RECIPES.values():
+        remedy = f"Run make servers, or set TOCSIN_INFLUXD to a program that is {recipe.title}"
+        if recipe.version == INFLUXDB_2:
+            remedy += "; a site with a server of its own sets TOCSIN_INFLUXDB_URL and needs none here"
+        try:
+            found = find_influxd(recipe.version)
+        except TocsinError as error:
+            yield Finding(recipe.title, "misconfigured", str(error).rstrip("."), remedy)
+            continue
+        if found is None:
+            yield Finding(recipe.title, "missing", "no program influxd of this version", remedy)
+        else:
+            yield _finding_for_program(recipe.title, [str(found), "version"], remedy, required=False)
+
+
+def examine_optional_programs() -> Iterator[Finding]:
+    """QEMU, the tools that flash a board, and Node: nothing that a running system needs."""
+    for name, programs, remedy in OPTIONAL_PROGRAMS:
+        found = next((place for program in programs if (place := shutil.which(program))), None)
+        if found is None:
+            yield Finding(name, "missing", f"no program {' or '.join(programs)}", remedy)
+        else:
+            yield _finding_for_program(name, [found, "--version"], remedy, required=False)
 
 
 def _finding_for_program(name: str, command: list[str], remedy: str, *, required: bool) -> Finding:

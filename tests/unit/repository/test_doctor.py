@@ -112,6 +112,42 @@ def test_compiler_from_the_package_where_the_machine_has_none(monkeypatch: pytes
     assert "clang" in finding.detail
 
 
+def test_servers_and_tools_that_are_absent_are_optional_and_have_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("TOCSIN_INFLUXD", raising=False)
+    found = by_name([*doctor.examine_influxdb(), *doctor.examine_optional_programs()])
+    for name, remedy in {
+        "InfluxDB 2.7.12": "make servers",
+        "InfluxDB 1.8.10": "make servers",
+        "Emulator": "qemu-system-arm",
+        "Flash tools": "dfu-util",
+        "Node": "nodejs",
+    }.items():
+        assert (found[name].state, found[name].required) == ("missing", False)
+        assert remedy in found[name].remedy
+
+
+def test_servers_and_tools_that_are_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, says in (("influxd", "InfluxDB v2.7.12 (git: a)"), ("st-flash", "v1.7.0"), ("node", "v20.20.2")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{says}'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/nowhere")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("TOCSIN_INFLUXD", raising=False)
+    found = by_name([*doctor.examine_influxdb(), *doctor.examine_optional_programs()])
+    assert {name for name, finding in found.items() if finding.state == "ok"} == {
+        "InfluxDB 2.7.12",
+        "Flash tools",
+        "Node",
+    }
+    assert found["Flash tools"].detail == f"v1.7.0 at {tmp_path}/st-flash"
+    monkeypatch.setenv("TOCSIN_INFLUXD", str(tmp_path / "node"))
+    assert {finding.state for finding in doctor.examine_influxdb()} == {"misconfigured"}
+
+
 def test_recordings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("TOCSIN_DATASETS", raising=False)
     assert doctor.examine_datasets().state == "missing"
