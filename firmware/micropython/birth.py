@@ -38,7 +38,7 @@ class BirthTemplate:
                 raise MessageError("birth message: field 6 must hold [name, unit, offset, step] per channel")
             name, position = compact.read_text(provisioned, position + 1)
             _, position = compact.read_text(provisioned, position)
-            offset, step = struct.unpack(">BdBd", provisioned[position : position + 18])[1::2]
+            _, offset, _, step = struct.unpack(">BdBd", provisioned[position : position + 18])
             for _ in range(2):
                 major, _, position = read_head(provisioned, position)
                 if major != 7:

@@ -52,7 +52,7 @@ def _loop(line, sensor, ticks_ms) -> SerialLoop:  # type: ignore[no-untyped-def]
         period_ms = max(1, 1000000 // loop.image.sample_rate_millihertz)
         loop.samples = Sampler(sensor.read, loop.birth.resolutions, period_ms, loop.clock, ticks_ms)
     version = ".".join([str(part) for part in sys.implementation.version[:3]])
-    lines = ["tocsin on " + sys.platform + ", MicroPython " + version, *loop.self_test()]
+    lines = ["tocsin on " + sys.platform + ", MicroPython " + version] + loop.self_test()
     lines.append("samples from " + ("sensor.py" if loop.samples is not None else "the line only"))
     gc.collect()
     lines.append("free memory " + str(gc.mem_free()) + " bytes")  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Firmware onto a board: the tools found, the steps planned, run and verified."""
