@@ -1,9 +1,10 @@
 # What people and continuous integration type. Every target may be run twice.
 #
 #   make install     everything into .venv, from the locked requirements
+#   make servers     find InfluxDB 2.7 and 1.8 on this machine, or build them once (needs Go, for 2.7 Rust too)
 #   make demo        the whole pipeline on this machine; ARGS="--no-fault" and the like are passed on
 #   make check       lint, format, types, import directions
-#   make test        check, then every test that this machine can run; ARGS="-k name" is passed on
+#   make test        check and servers, then every test that this machine can run; ARGS="-k name" is passed on
 #   make bench       the benchmarks of tests/benchmarks
 #   make lock        resolve the requirements anew; UPGRADE=1 takes newer versions
 #   make clean       remove what the targets above made, .venv included
@@ -28,7 +29,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo check test bench lock clean
+.PHONY: help install servers servers-if-possible demo check test bench lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -55,6 +56,14 @@ $(STAMP): $(HERE) requirements/install.txt requirements/all.txt pyproject.toml
 	$(RUN) -m uv pip install --quiet --python $(RUN) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+servers: install
+	$(VENV)/bin/tocsin servers build all --if-possible
+
+# A machine that cannot build them, for want of a network for example, runs the other tests.
+servers-if-possible: install
+	@$(VENV)/bin/tocsin servers build all --if-possible || \
+	  echo "make: tests on the servers that are missing are skipped" >&2
+
 demo: install
 	$(VENV)/bin/tocsin demo $(ARGS)
 
@@ -64,7 +73,7 @@ check: install
 	$(RUN) -m mypy
 	$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
-test: install check
+test: install check servers-if-possible
 	$(RUN) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 bench: install

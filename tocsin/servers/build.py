@@ -32,12 +32,13 @@ _TELLING = ("error", "fatal", "cannot", "could not", "no such", "not found", "ti
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one server is built: its main package, build tags, and what must be on the machine."""
+    """How one server is built: its main package, what must be on the machine, the version that it shows, build tags."""
 
     name: str
     version: str
     package: str
     tools: tuple[Tool, ...]
+    stamp: str
     tags: str = ""
     has_rust_part: bool = False
 
@@ -55,10 +56,17 @@ RECIPES = {
             INFLUXDB_2,
             "github.com/influxdata/influxdb/v2/cmd/influxd",
             (go((1, 23)), CARGO, PKG_CONFIG, COMPILER),
+            stamp=f"v{INFLUXDB_2}",
             tags="sqlite_foreign_keys,sqlite_json",
             has_rust_part=True,
         ),
-        Recipe("influxdb-1.8", INFLUXDB_1, "github.com/influxdata/influxdb/cmd/influxd", (go((1, 22)),)),
+        Recipe(
+            "influxdb-1.8",
+            INFLUXDB_1,
+            "github.com/influxdata/influxdb/cmd/influxd",
+            (go((1, 22)),),
+            stamp=INFLUXDB_1,  # it puts the "v" before it itself
+        ),
     )
 }
 
@@ -166,8 +174,8 @@ def _build(recipe: Recipe, work: Path) -> None:
         # In front of the machine's own pkg-config, which it asks for everything that is not the Flux parser.
         environment["PATH"] = f"{work / 'bin'}{os.pathsep}{environment.get('PATH', os.defpath)}"
         steps.append(["go", "install", _FLUX_BUILDER])
-    stamp = f"-s -w -X main.version=v{recipe.version}"
-    steps.append(["go", "build", "-tags", recipe.tags, "-ldflags", stamp, "-o", str(program), recipe.package])
+    flags = f"-s -w -X main.version={recipe.stamp}"
+    steps.append(["go", "build", "-tags", recipe.tags, "-ldflags", flags, "-o", str(program), recipe.package])
     log = work / "build.log"
     deadline = time.monotonic() + LIMIT_SECONDS
     for step in steps:

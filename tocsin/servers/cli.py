@@ -46,6 +46,7 @@ def build(
     ] = False,
 ) -> None:
     """Build the servers that this machine does not have, from their sources, into the cache."""
+    failures = []
     for recipe in RECIPES.values() if name == "all" else (recipe_named(name),):
         try:
             found = find_influxd(recipe.version) or build_server(recipe.name, typer.echo)
@@ -53,8 +54,14 @@ def build(
             if not if_possible:
                 raise
             typer.echo(f"without {recipe.title}: {error}", err=True)
-            continue
-        typer.echo(f"{recipe.title} is {found}")
+        except UsageError:
+            raise
+        except TocsinError as error:  # the others may well be built
+            failures.append(error)
+        else:
+            typer.echo(f"{recipe.title} is {found}")
+    if failures:
+        raise TocsinError(" ".join(str(error) for error in failures))
 
 
 @app.command()

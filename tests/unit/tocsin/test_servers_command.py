@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from shared.errors import UsageError
+from shared.errors import TocsinError, UsageError
 from tocsin.servers.cache import built_influxd
 from tocsin.servers.cli import app
 from tocsin.servers.toolchain import MissingToolsError
@@ -43,6 +43,18 @@ def test_leaves_out_what_cannot_be_built_only_where_that_is_asked_for():
     assert soft.stderr.count("\n") == 1
     assert isinstance(_type("build").exception, MissingToolsError)
     assert _type("build", "influxdb-1.8").exit_code == 0
+
+
+def test_a_build_that_fails_does_not_keep_the_others_away(monkeypatch):
+    program = _put("1.8.10")
+
+    def fail(name, say):
+        raise TocsinError(f"{name} cannot be built.")
+
+    monkeypatch.setattr("tocsin.servers.cli.build_server", fail)
+    result = _type("build", "--if-possible")
+    assert (str(result.exception), result.exit_code) == ("influxdb cannot be built.", 1)
+    assert result.stdout == f"InfluxDB 1.8.10 is {program}\n"
 
 
 @pytest.mark.parametrize("command", ["build", "run"])
