@@ -87,12 +87,13 @@ tocsin_dsp_rows:
     sub r5, r5, r6
     ldr pc, [sp, #ENTRY]
 
-    .p2align 1
 .Lunrolled:
     eight
+#if !defined(TOCSIN_KERNEL_COMPACT)
     eight
     eight
     eight
+#endif
     ldr r10, [sp, #UNROLLED_END]
     cmp r1, r10
     bne .Lunrolled

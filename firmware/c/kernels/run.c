@@ -26,18 +26,16 @@ struct tocsin_kernel_needs tocsin_kernel_needs_of(const struct tocsin_kernel_mod
     struct tocsin_kernel_needs needs = {0, 0};
     struct tocsin_kernel_layer layer;
     const uint8_t *next = tocsin_kernel_layer_at(model->packed, &layer);
-    uint32_t bytes = padded(layer.inputs) * TOCSIN_KERNEL_LANE_BYTES;
-    for (uint32_t place = 0; place <= model->layers; place++) {
+    needs.first_bytes = padded(layer.inputs) * TOCSIN_KERNEL_LANE_BYTES;
+    for (uint32_t place = 1; place <= model->layers; place++) {
         uint32_t *need = place & 1u ? &needs.second_bytes : &needs.first_bytes;
-        if (bytes > *need) {
-            *need = bytes;
-        }
-        if (place + 1u == model->layers) {
+        uint32_t bytes = padded(layer.outputs) * TOCSIN_KERNEL_LANE_BYTES;
+        if (place == model->layers) {
             bytes = scored ? TOCSIN_KERNEL_LANES : padded(layer.outputs);
         } else {
-            bytes = padded(layer.outputs) * TOCSIN_KERNEL_LANE_BYTES;
             next = tocsin_kernel_layer_at(next, &layer);
         }
+        *need = bytes > *need ? bytes : *need;
     }
     return needs;
 }

@@ -1,0 +1,1 @@
+"""Counts the instructions of the kernels on emulated cores, to the instruction."""

@@ -1,0 +1,76 @@
+"""Runs a packed model on an emulated core."""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.bench.cores import Core, Kernel
+from firmware.bench.program import build_program
+from firmware.bench.unicorn_machine import MODEL_ADDRESS, RAM_ADDRESS, UnicornMachine
+from firmware.kernels.packing import PackedModel, pack
+from firmware.kernels.plan import MemoryPlan, plan_memory
+from shared.model_image import Layer
+
+_MODEL_STRUCT = RAM_ADDRESS + 0x1000
+_MEMORY_STRUCT = RAM_ADDRESS + 0x1010
+_FIRST = RAM_ADDRESS + 0x2000
+_SECOND = RAM_ADDRESS + 0x8000
+_FENCE = bytes(range(16, 32))
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Outputs (rows, outputs) int8; instructions of each inference when they were counted; stack."""
+
+    outputs: NDArray[np.int8]
+    instructions: NDArray[np.int64]
+    stack_bytes: int
+
+
+class EmulatedModel:
+    """A model packed for a kernel, in the flash of a core."""
+
+    def __init__(self, core: Core, kernel: Kernel, layers: list[Layer]) -> None:
+        assert core.unicorn_name is not None
+        self.layers = layers
+        self.program = build_program(core, kernel)
+        self.packed: PackedModel = pack(layers, kernel.target)
+        self.plan: MemoryPlan = plan_memory(layers, kernel.target, lane_bytes=kernel.lane_bytes)
+        self.machine = UnicornMachine(core.unicorn_name, self.program)
+        self.machine.write(MODEL_ADDRESS, self.packed.content)
+        self.machine.write(_MODEL_STRUCT, struct.pack("<II", MODEL_ADDRESS, self.packed.layers))
+        self.machine.write(_MEMORY_STRUCT, struct.pack("<II", _FIRST, _SECOND))
+        for address, size in ((_FIRST, self.plan.first_bytes), (_SECOND, self.plan.second_bytes)):
+            self.machine.write(address - len(_FENCE), _FENCE)
+            self.machine.write(address + size, _FENCE)
+
+    def infer(self, inputs: NDArray[np.int8], *, count: bool = False) -> Run:
+        """One inference per row of inputs (rows, inputs)."""
+        machine = self.machine
+        if count:
+            machine.count()
+        place = machine.call("tocsin_kernel_input", _MODEL_STRUCT, _MEMORY_STRUCT)
+        outputs = np.empty((len(inputs), self.layers[-1].outputs), np.int8)
+        instructions = np.zeros(len(inputs), np.int64)
+        machine.paint_stack()
+        for row, values in enumerate(np.ascontiguousarray(inputs, np.int8)):
+            machine.write(place, values.tobytes())
+            before = machine.instructions
+            result = machine.call("tocsin_kernel_infer", _MODEL_STRUCT, _MEMORY_STRUCT)
+            instructions[row] = machine.instructions - before
+            outputs[row] = np.frombuffer(machine.read(result, outputs.shape[1]), np.int8)
+        return Run(outputs, instructions, machine.stack_used())
+
+    def fences_hold(self) -> bool:
+        """Whether nothing was written beside the planned memory."""
+        places = (
+            (_FIRST, self.plan.first_bytes),
+            (_SECOND, self.plan.second_bytes),
+        )
+        return all(
+            self.machine.read(address - len(_FENCE), len(_FENCE)) == _FENCE
+            and self.machine.read(address + size, len(_FENCE)) == _FENCE
+            for address, size in places
+        )

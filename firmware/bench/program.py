@@ -1,0 +1,88 @@
+"""Builds a kernel for a core with the compiler of the package index, and reads the result."""
+
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware.bench.cores import Core, Kernel
+from firmware.build import C_FOLDER, WARNINGS, _compile, packaged_compiler
+from shared.errors import UsageError
+
+_LINKER_SCRIPT = Path(__file__).resolve().parent / "bench.ld"
+_FLAGS = ("-std=c99", "-Os", "-g", "-ffreestanding", "-nostdlib", "-fno-unwind-tables", "-ffunction-sections")
+EXPORTED = ("tocsin_kernel_infer", "tocsin_kernel_input")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Bytes of the program and where they belong."""
+
+    address: int
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Program:
+    """A kernel built for a core: what to load, where its functions are, how large it is."""
+
+    segments: tuple[Segment, ...]
+    symbols: dict[str, int]
+    code_bytes: int
+    constant_bytes: int
+    data_bytes: int
+
+
+@functools.cache
+def build_program(core: Core, kernel: Kernel, extra: tuple[str, ...] = ()) -> Program:
+    """Compile and link; the same sources give the same bytes.
+
+    Raises CompilerError when there is no compiler or it refuses the sources, UsageError without pyelftools.
+    """
+    with tempfile.TemporaryDirectory(prefix="tocsin-kernel-") as folder:
+        path = Path(folder) / "kernel.elf"
+        sources = [C_FOLDER / "kernels" / name for name in ("run.c", *kernel.sources, *extra)]
+        _compile(
+            [
+                *packaged_compiler(),
+                "-target",
+                "thumb-freestanding-eabi",
+                f"-mcpu={core.compiler_name}",
+                *_FLAGS,
+                *WARNINGS,
+                *(f"-D{name}" for name in kernel.defines),
+                *(f"-I{C_FOLDER / name}" for name in ("include", "generated", "kernels")),
+                *(str(source) for source in sources),
+                *(str(C_FOLDER / "src" / name) for name in ("tocsin_integer.c",)),
+                str(C_FOLDER / "generated" / "tocsin_sine_table.c"),
+                f"-Wl,-T,{_LINKER_SCRIPT}",
+                "-Wl,--gc-sections",
+                *(f"-Wl,-u,{name}" for name in EXPORTED),
+                "-o",
+                str(path),
+            ],
+            Path(folder),
+        )
+        return read_program(path)
+
+
+def read_program(path: Path) -> Program:
+    """An ELF file's loadable sections, functions and sizes."""
+    try:
+        from elftools.elf.elffile import ELFFile
+    except ImportError as error:
+        raise UsageError("measuring needs the package pyelftools: pip install 'tocsin[firmware]'") from error
+    segments = []
+    sizes = {".text": 0, ".rodata": 0, ".data": 0, ".bss": 0}
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        for section in elf.iter_sections():
+            if section.name in sizes:
+                sizes[section.name] = section["sh_size"]
+                if section["sh_type"] == "SHT_PROGBITS" and section["sh_size"]:
+                    segments.append(Segment(section["sh_addr"], section.data()))
+        table = elf.get_section_by_name(".symtab")
+        symbols = {symbol.name: symbol["st_value"] for symbol in table.iter_symbols() if symbol.name}
+    return Program(
+        tuple(segments), symbols, sizes[".text"], sizes[".rodata"], sizes[".data"] + sizes[".bss"]
+    )

@@ -1,0 +1,1 @@
+"""Dense layers packed for a processor, and where they come from."""

@@ -1,0 +1,78 @@
+"""Four rows of a layer: the unit in which every target packs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.model_image import LAYER_SHIFT_MAX, Layer
+
+BLOCK_ROWS = 4
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Four rows: weights (4, columns), and a bias, multiplier and shift for each."""
+
+    weights: Integers
+    bias: Integers
+    multipliers: Integers
+    shifts: Integers
+
+
+def blocks_of(layer: Layer, columns: int) -> list[Block]:
+    """The rows of a layer, four by four, padded to `columns` with zeros; missing rows give the layer's zero."""
+    rows = -(-layer.outputs // BLOCK_ROWS) * BLOCK_ROWS
+    weights = np.zeros((rows, columns), np.int64)
+    weights[: layer.outputs, : layer.inputs] = np.frombuffer(layer.weights, np.int8).reshape(
+        layer.outputs, layer.inputs
+    )
+    missing = rows - layer.outputs
+    bias = np.array([*layer.bias, *[0] * missing], np.int64)
+    multipliers = np.array([*layer.multipliers, *[1] * missing], np.int64)
+    shifts = np.array([*layer.shifts, *[LAYER_SHIFT_MAX] * missing], np.int64)
+    return [
+        Block(*(values[start : start + BLOCK_ROWS] for values in (weights, bias, multipliers, shifts)))
+        for start in range(0, rows, BLOCK_ROWS)
+    ]
+
+
+def layer_of(blocks: list[Block], inputs: int, outputs: int, zero: int, low: int) -> Layer:
+    """The layer again; what `blocks_of` added is dropped."""
+    weights, bias, multipliers, shifts = (
+        np.concatenate([getattr(block, name) for block in blocks])[:outputs]
+        for name in ("weights", "bias", "multipliers", "shifts")
+    )
+    return Layer(
+        inputs,
+        outputs,
+        weights[:, :inputs].astype(np.int8).tobytes(),
+        bias.tolist(),
+        multipliers.tolist(),
+        shifts.tolist(),
+        zero,
+        low,
+    )
+
+
+def words(values: Integers) -> bytes:
+    """32-bit words, little endian, of any integers modulo 2**32."""
+    return (values & 0xFFFFFFFF).astype("<u4").tobytes()
+
+
+def signed_words(content: bytes) -> Integers:
+    """32-bit words, little endian, as signed integers."""
+    return np.frombuffer(content, "<i4").astype(np.int64)
+
+
+def sum_range(block: Block, low: int = -128, high: int = 127) -> tuple[Integers, Integers]:
+    """The least and the greatest bias + sum of each row for any values in [low, high]."""
+    ends = np.stack([block.weights * low, block.weights * high])
+    return block.bias + ends.min(0).sum(1), block.bias + ends.max(0).sum(1)
+
+
+def half(value: Integers) -> Integers:
+    """Modulo 2**32 as a signed number."""
+    return ((value + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
