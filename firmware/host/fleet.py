@@ -3,6 +3,7 @@
     fleet/<device>/profile.cbor     the device's birth (profile and feature names)
     fleet/<device>/samples.npz      times_ns, counts, clip_starts
     fleet/<device>/slot-*.image     its model slots, `boot`, `active`, `journal`
+    fleet/<device>/player           what plays it, if not the twin (`firmware.host.player`)
 
 One JSON line on standard output now and then: ``{"time_ns", "produced", "stored", "bytes", "state"}``; state is
 `playing`, `delivering`, then
@@ -19,6 +20,8 @@ from types import FrameType
 
 import numpy as np
 
+from firmware.host.played import PlayedSensor
+from firmware.host.player import EMULATED, read_player
 from firmware.host.replay import Source, play, settle
 from firmware.host.sensor import Sensor, birth_of
 from firmware.micropython.slots import Slots
@@ -55,14 +58,19 @@ def write_device(fleet: Path, profile: DeviceProfile, source: Source, image: byt
 
 def read_device(
     folder: Path, public_keys: list[bytes], broker_url: str, login: Login | None = None
-) -> tuple[Sensor, Source]:
-    """A provisioned device, ready to start."""
+) -> tuple[PlayedSensor, Source]:
+    """A provisioned device, ready to start: what its folder says plays it. Logins and keys are for twins."""
     try:
         profile = codec.decode_birth((folder / "profile.cbor").read_bytes()).profile
         with np.load(folder / "samples.npz", allow_pickle=False) as samples:
             source = Source(samples["times_ns"], samples["counts"], samples["clip_starts"].tolist())
     except (OSError, KeyError, ValueError) as error:
         raise UsageError(f"{folder} is not a provisioned device ({error}); provision it again") from error
+    player = read_player(folder)
+    if player.kind == EMULATED:
+        from firmware.emulator.sensor import EmulatedSensor
+
+        return EmulatedSensor(profile, folder, player.port), source
     return Sensor(profile, folder, public_keys, broker_url, login), source
 
 

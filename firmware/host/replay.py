@@ -3,13 +3,12 @@
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.host.sensor import Sensor
-from firmware.micropython.device import Device
+from firmware.host.played import PlayedDevice, PlayedSensor
 from shared.clock import ReplayClock
 from shared.signal import definition
 
@@ -28,7 +27,7 @@ class Source:
         self.counts = counts
         self.clip_starts = frozenset(int(row) for row in clip_starts if row)
 
-    def steps(self, device: Device, gap_ns: int) -> Iterator[tuple[int, Callable[[], None]]]:
+    def steps(self, device: PlayedDevice, gap_ns: int) -> Iterator[tuple[int, Callable[[], None]]]:
         """(time, action) for each row (slow) or run of samples (fast); the action hands it to the device."""
         if device.image.kind == definition.KIND_FAST:
             yield from self._runs(device, gap_ns)
@@ -36,7 +35,7 @@ class Source:
         for row in range(len(self.times_ns)):
             yield int(self.times_ns[row]), self._row_action(device, row)
 
-    def _row_action(self, device: Device, row: int) -> Callable[[], None]:
+    def _row_action(self, device: PlayedDevice, row: int) -> Callable[[], None]:
         def action() -> None:
             if row in self.clip_starts:
                 device.end_stretch()
@@ -44,7 +43,7 @@ class Source:
 
         return action
 
-    def _runs(self, device: Device, gap_ns: int) -> Iterator[tuple[int, Callable[[], None]]]:
+    def _runs(self, device: PlayedDevice, gap_ns: int) -> Iterator[tuple[int, Callable[[], None]]]:
         steps_ns = np.diff(self.times_ns)
         breaks = set((np.flatnonzero((steps_ns < 0) | (steps_ns > gap_ns)) + 1).tolist()) | self.clip_starts
         borders = sorted(breaks | {0, len(self.times_ns)})
@@ -53,7 +52,7 @@ class Source:
                 last = min(first + RUN_SAMPLES, end)
                 yield int(self.times_ns[last - 1]), self._run_action(device, first, last)
 
-    def _run_action(self, device: Device, first: int, last: int) -> Callable[[], None]:
+    def _run_action(self, device: PlayedDevice, first: int, last: int) -> Callable[[], None]:
         def action() -> None:
             if first in self.clip_starts:
                 device.end_stretch()
@@ -63,7 +62,7 @@ class Source:
         return action
 
 
-def push_all(device: Device, source: Source) -> None:
+def push_all(device: PlayedDevice, source: Source) -> None:
     """Hand a whole recording to a device at once."""
     for _, action in source.steps(device, device.image.gap_ns):
         action()
@@ -71,7 +70,7 @@ def push_all(device: Device, source: Source) -> None:
 
 
 def play(
-    players: list[tuple[Sensor, Source]],
+    players: Sequence[tuple[PlayedSensor, Source]],
     clock: ReplayClock,
     *,
     should_stop: Callable[[], bool],
@@ -114,7 +113,7 @@ def play(
 
 
 def settle(
-    sensors: list[Sensor], *, limit_seconds: float, until: Callable[[], bool], should_stop: Callable[[], bool]
+    sensors: Sequence[PlayedSensor], *, limit_seconds: float, until: Callable[[], bool], should_stop: Callable[[], bool]
 ) -> bool:
     """Poll until `until()` holds (True) or the limit passes or `should_stop()` (False)."""
     deadline = time.monotonic() + limit_seconds

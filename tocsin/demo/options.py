@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """Frozen; `recording` None plays the simulator. `speed` is a number, `max` or `auto`."""
+    """Frozen; `recording` None plays the simulator. `speed` is a number, `max` or `auto`; `sensors` lists kinds."""
 
     recording: str | None
     healthy_rows: int | None
@@ -21,3 +21,4 @@ class DemoOptions:
     speed: str
     folder: Path
     port: int
+    sensors: tuple[str, ...] = ("twin",)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from firmware.host.player import EMULATED, TWIN
 from tocsin.demo.api import Api
 from tocsin.demo.prepare import Plan
 from tocsin.demo.summary import Summary
@@ -36,6 +37,7 @@ svg { width: 100%; height: auto; display: block; } svg text { font: 12px system-
 _WIDTH, _HEIGHT = 640, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 10, 26
 POINTS = 400
+_KINDS = {EMULATED: " · board in QEMU, on a serial line", TWIN: " · twin, over MQTT"}
 _KEY = (
     "Blue: highest fused score of each moment (logarithmic). Dashed: the threshold, 1. Red bar: in alarm. "
     "Yellow: something was wrong (the truth, which no tier saw). Grey: the healthy part that models were made from."
@@ -127,8 +129,9 @@ def _alarms(summary: Summary, plan: Plan) -> str:
 
 def _device(device: str, points: list[dict[str, Any]], summary: Summary, plan: Plan) -> str:
     version = summary.model_versions.get(device, 0)
+    kind = _KINDS.get(summary.sensors.get(device, ""), "")
     return (
-        f'<div class="card"><b>{html.escape(device)}</b> <span class="key">model v{version}</span>'
+        f'<div class="card"><b>{html.escape(device)}</b> <span class="key">model v{version}{kind}</span>'
         f"{_plot(points, plan, plan.devices[device].profile.asset)}</div>"
     )
 

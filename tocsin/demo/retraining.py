@@ -3,10 +3,11 @@
 The gate may refuse a candidate, and that is its right: then the demo asks again once there is more healthy data.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from firmware.host.player import TWIN, Player
 from shared.errors import TocsinError
 from shared.identity import FAST
 from tocsin.demo.api import Api
@@ -22,16 +23,26 @@ _WORKING = ("waiting", "running")
 
 
 class Retraining:
-    """The devices that get a new model: the fast ones, or all where none is fast."""
+    """The devices that get a new model: the fast ones, or all where none is fast, of those that check signatures."""
 
-    def __init__(self, plan: Plan, broker_url: str, cloud_folder: Path, api: Api, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        players: Mapping[str, Player],
+        broker_url: str,
+        cloud_folder: Path,
+        api: Api,
+        say: Callable[[str], None],
+    ) -> None:
         self._plan = plan
         self._broker_url = broker_url
         self._cloud_folder = cloud_folder
         self._api = api
         self._say = say
-        fast = [name for name, device in plan.devices.items() if device.profile.kind == FAST]
-        self.devices = fast or list(plan.devices)
+        able = [name for name in plan.devices if players[name].kind == TWIN]
+        self.devices = [name for name in able if plan.devices[name].profile.kind == FAST] or able
+        if not self.devices:
+            say("no device here takes new models: the firmware of the emulated board does not check signatures yet")
         self._asked: dict[str, int] = dict.fromkeys(self.devices, 0)
         self._asked_at: dict[str, int] = {}
         self._jobs: dict[str, dict[str, Any]] = {}

@@ -24,6 +24,7 @@ from tocsin.demo.prepare import Plan, check, prepare
 from tocsin.demo.processes import Child
 from tocsin.demo.report import write_report
 from tocsin.demo.retraining import Retraining
+from tocsin.demo.sensors import check_sensors, choose_players, lines_of
 from tocsin.demo.summary import Summary, count, weigh_alarms
 from tocsin.demo.table import Picture, final_table, live_table
 from tocsin.replay import parse_speed
@@ -47,6 +48,7 @@ def run_demo(options: DemoOptions) -> int:
     """Run it; returns the exit status. `TocsinError` for what could not even start."""
     parse_speed("1" if options.speed == "auto" else options.speed)
     recording = check(options)
+    check_sensors(options.sensors, recording)
     _check_port(options.port)
     console = Console()
     try:
@@ -144,6 +146,8 @@ class Demo:
         for note in plan.notes:
             self._say(note)
         self.summary.raw_bytes = plan.raw_bytes
+        self.players = choose_players(plan, self.options.sensors)
+        self.summary.sensors = {device: player.kind for device, player in self.players.items()}
         self._mark("prepared")
         return plan
 
@@ -189,6 +193,7 @@ class Demo:
                 "TOCSIN_GATEWAY_BROKER_URL": self.broker_url,
                 "TOCSIN_GATEWAY_HEALTHY_READINGS_OF": json.dumps(healthy),
                 "TOCSIN_GATEWAY_RELEASE_PUBLIC_KEY": self.public_key.hex(),
+                "TOCSIN_GATEWAY_SERIAL_INPUTS": json.dumps(lines_of(self.players)),
                 "TOCSIN_GATEWAY_COUNTERS_SECONDS": "1",
             },
         )
@@ -201,7 +206,7 @@ class Demo:
         speed = self.options.speed
         if speed == "auto":
             speed = str(max((plan.end_ns - plan.start_ns) / 1e9 / AUTO_SECONDS, 1e-3))
-        self.retraining = Retraining(plan, self.broker_url, self.folder / "cloud", self.api, self._say)
+        self.retraining = Retraining(plan, self.players, self.broker_url, self.folder / "cloud", self.api, self._say)
         keys = self.public_key.hex()
         self._child("sensors", ["firmware.host.fleet", str(plan.fleet), self.broker_url, speed, keys, "stay"], {})
         self._mark("started")
@@ -235,7 +240,8 @@ class Demo:
         models = self.api.get_or_none("/api/models")
         if assets is None or alarms is None or loss is None or models is None:
             return None
-        return Picture(assets, alarms, loss, models, self.progress, plan.start_ns, plan.end_ns)
+        kinds = self.summary.sensors
+        return Picture(assets, alarms, loss, models, self.progress, kinds, plan.start_ns, plan.end_ns)
 
     def _watch(self, plan: Plan) -> Picture:
         """Watch until everything is delivered and the new models have arrived, or a limit passes."""
@@ -312,7 +318,7 @@ class Demo:
             for entry in asset["devices"]:
                 summary.model_versions[entry["device"]] = entry["model_version"]
         summary.new_model = {device: version for device, version in summary.model_versions.items() if version > 1}
-        if not summary.new_model:
+        if self.retraining.devices and not summary.new_model:
             summary.failures.append(f"no new model arrived at a device ({self.retraining.verdicts()})")
         write_report(self.folder / "report.html", summary, plan, self.api)
         summary.write(self.folder / "summary.json")

@@ -14,7 +14,8 @@ class Summary:
     """`build/demo/summary.json`. Delays are in recorded time; None where there is none.
 
     `duplicates` are copies that a hop repeated and its receiver dropped, none of them stored; `uplink_bytes` are the
-    data messages from the sensors to the gateway, `raw_bytes` the samples they were made from.
+    data messages from the sensors to the gateway, `raw_bytes` the samples they were made from. `sensors` says what kind
+    each device is: a twin, or emulated.
     """
 
     first_alarm_delay_seconds: float | None = None
@@ -23,6 +24,7 @@ class Summary:
     stored: int = 0
     lost: int = 0
     duplicates: int = 0
+    sensors: dict[str, str] = field(default_factory=dict)
     model_versions: dict[str, int] = field(default_factory=dict)
     uplink_bytes: int = 0
     raw_bytes: int = 0

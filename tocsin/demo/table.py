@@ -1,5 +1,6 @@
 """The demo on a terminal: a live table of devices, and the figures at the end."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ class Picture:
     loss: dict[str, Any]
     models: list[dict[str, Any]]
     progress: dict[str, Any]
+    #: What kind of sensor each device is.
+    sensors: dict[str, str]
     start_ns: int
     end_ns: int
 
@@ -35,7 +38,7 @@ class Picture:
 def live_table(picture: Picture, url: str, trainings: list[tuple[str, int, int]]) -> RenderableType:
     """One row per device; below it the recording's and each training's progress, and the newest alarm."""
     table = Table(expand=False, title=f"Tocsin demo, console at {url}", title_justify="left")
-    for name in ("device", "model", "readings", "stored", "score", "state"):
+    for name in ("device", "sensor", "model", "readings", "stored", "score", "state"):
         table.add_column(name, justify="right" if name in ("model", "readings", "stored", "score") else "left")
     stored = {entry["device"]: entry["stored"] for entry in picture.loss["devices"]}
     for asset in picture.assets:
@@ -44,6 +47,7 @@ def live_table(picture: Picture, url: str, trainings: list[tuple[str, int, int]]
             name = device["device"]
             table.add_row(
                 name,
+                picture.sensors.get(name, ""),
                 f"v{device['model_version']}",
                 str(picture.progress["produced"].get(name, 0)),
                 str(stored.get(name, 0)),
@@ -91,5 +95,6 @@ def final_table(summary: Summary, plan: Plan) -> RenderableType:
     table.add_row("models", ", ".join(f"{device} v{version}" for device, version in summary.model_versions.items()))
     table.add_row("bad images refused", str(len(summary.refused_images)))
     table.add_row("seconds", ", ".join(f"{what} {seconds}" for what, seconds in summary.seconds.items()))
-    table.add_row("devices", str(len(plan.devices)))
+    kinds = Counter(summary.sensors.values())
+    table.add_row("devices", ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or str(len(plan.devices)))
     return table
