@@ -148,9 +148,7 @@ def build_board(
     if not folder.is_dir():
         output_folder.mkdir(parents=True, exist_ok=True)
         _build(board, inside, command, sources, generated, folder)
-    return BoardFirmware(
-        board, inside, folder / "tocsin.elf", folder / "tocsin.bin", folder / "tocsin.hex"
-    )
+    return BoardFirmware(board, inside, folder / "tocsin.elf", folder / "tocsin.bin", folder / "tocsin.hex")
 
 
 def _port(board: Board) -> Path:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from firmware.errors import FirmwareError
 
 _RECORD_BYTES = 16
 _ERASED = 0xFF
@@ -56,8 +59,10 @@ def read_sizes(elf: Path) -> Sizes:
 
 
 def symbols_of(content: ELFFile) -> dict[str, int]:
-    """Address of each named symbol."""
+    """Address of each named symbol; FirmwareError when they were stripped."""
     table = content.get_section_by_name(".symtab")
+    if not isinstance(table, SymbolTableSection):
+        raise FirmwareError("the firmware's ELF file has no symbols; build it again")
     return {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols() if symbol.name}
 
 

@@ -1,4 +1,4 @@
-"""How the device of `firmware/boards/factory` was made: the simulated pump's process device, trained on its healthy part.
+"""How the device of `firmware/boards/factory` was made: the simulated pump's process device, trained.
 
 `python tests/support/factory_device.py FOLDER` makes it again. Training is not the same to the bit on every processor,
 so that the files are kept, and `tests/unit/firmware/test_board_build.py` checks what they hold.
