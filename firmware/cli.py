@@ -27,6 +27,56 @@ def build(
 
 
 @app.command()
+def boards() -> None:
+    """List the boards that the firmware runs on."""
+    from firmware.boards.registry import BOARDS
+
+    width = max(map(len, BOARDS))
+    for board in BOARDS.values():
+        typer.echo(f"{board.name:<{width}}  {board.title} ({board.core}); flashed with {', '.join(board.flash_tools)}")
+
+
+@app.command()
+def flash(
+    board: Annotated[str, typer.Option(help="Which board; tocsin firmware boards lists them.")],
+    file: Annotated[Path | None, typer.Option(help="A firmware, .bin or .elf (C); built when left out.")] = None,
+    device: Annotated[Path | None, typer.Option(help="Folder of a provisioned device; a factory's otherwise.")] = None,
+    name: Annotated[str | None, typer.Option(help="Another id for that device.")] = None,
+    tool: Annotated[str, typer.Option(help="dfu-util or st-flash (C); the one with a board otherwise.")] = "",
+    serial: Annotated[str, typer.Option(help="Serial number of the board or probe, of several (C).")] = "",
+    port: Annotated[str, typer.Option(help="Serial port of the board (MicroPython).")] = "",
+    key: Annotated[
+        list[str] | None, typer.Option(help="Ed25519 public key whose images it takes, hexadecimal (MicroPython).")
+    ] = None,
+    sensor: Annotated[Path | None, typer.Option(help="Your sensor.py (MicroPython).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps, touch nothing.")] = False,
+) -> None:
+    """Put the firmware onto a board, read it back and compare."""
+    from firmware.boards.registry import board_named
+    from firmware.flashing import command
+
+    request = command.FlashRequest(
+        board_named(board), device, name, file, tool, serial, port, [] if key is None else key, sensor
+    )
+    (command.show_plan if dry_run else command.flash)(request, typer.echo)
+
+
+@app.command()
+def monitor(
+    port: Annotated[str, typer.Option(help="A serial port, or tcp://host:port.")],
+    baud: Annotated[int, typer.Option(help="Bits per second of a serial port.")] = 115_200,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a message.")] = False,
+    acknowledge: Annotated[
+        bool, typer.Option("--acknowledge", help="Answer as a gateway does: the board drops what you have seen.")
+    ] = False,
+) -> None:
+    """Show a board's messages as they come; Ctrl-C ends it."""
+    from firmware.monitor import watch
+
+    watch(port, baud=baud, as_json=as_json, acknowledge=acknowledge, say=typer.echo)
+
+
+@app.command()
 def inspect(
     image: Annotated[Path, typer.Argument(help="A model image.")],
     key: Annotated[
