@@ -11,39 +11,49 @@ from cloud.jobs.trainings import Trainings
 from cloud.registry.keys import ensure_signing_key
 from cloud.registry.models import ModelRegistry
 from cloud.settings import CloudSettings
-from cloud.storage.embedded import EmbeddedStore
+from cloud.storage.choice import open_store
 from cloud.storage.facts import FactStore
 from cloud.storage.port import ReadingStore
 from cloud.storage.relational import Relations
+from cloud.storage.settings import StoreSettings, store_settings_from
 from cloud.updates.releases import ReleasePublisher
 
 
 class CloudTier:
     """A cloud on its data folder, which is its alone while it is open.
 
+    Parameters
+    ----------
+    settings
+        The cloud's own settings.
+    storage
+        Which store it keeps readings in; by default what the environment says.
+
     Raises
     ------
     CloudError
         The folder is another cloud's, or cannot be used.
+    UsageError
+        A setting of the store is wrong, or the folder was used with another store.
     """
 
-    def __init__(self, settings: CloudSettings) -> None:
+    def __init__(self, settings: CloudSettings, storage: StoreSettings | None = None) -> None:
         self.settings = settings
+        storage = store_settings_from() if storage is None else storage
         folder = settings.data_folder
         self._lock = _lock(folder)
         try:
             ensure_signing_key(folder, settings.signing_key_file)
-            self.store: ReadingStore = EmbeddedStore(
-                folder,
-                threads=settings.store_threads,
-                memory_megabytes=settings.store_memory_megabytes,
-                hot_readings=settings.hot_readings,
-            )
             self.relations = Relations(folder)
+            self.facts = FactStore(self.relations)
+            try:
+                self.store: ReadingStore = open_store(settings, storage, self.relations, self.facts)
+            except BaseException:
+                self.relations.close()
+                raise
         except BaseException:
             self._lock.close()
             raise
-        self.facts = FactStore(self.relations)
         self.registry = ModelRegistry(self.relations, folder / "models")
         self.releases = ReleasePublisher(self.registry, self.facts)
         self.ingest = Ingest(settings, self.store, self.facts, self.releases, self.registry.observe)

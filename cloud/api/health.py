@@ -7,17 +7,23 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from cloud.api.access import Tier
+from cloud.errors import StoreUnavailable
+from cloud.tier import CloudTier
 
 router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """`status` is ok when the broker is connected and the store takes uploads; `trouble` says why not."""
+    """`status` is ok when the broker is connected and the store takes uploads; `trouble` says why not.
+
+    `refused_points` wait because the store's server refused them; the others were stored.
+    """
 
     status: Literal["ok", "degraded"]
     broker_connected: bool
     unacknowledged: int
     trouble: str
+    refused_points: int
     free_bytes: int
     version: str
 
@@ -30,6 +36,20 @@ def installed_version() -> str:
         return "not installed"
 
 
+def _refused(tier: CloudTier) -> tuple[int, str]:
+    """How many points wait because they were refused, and the sentence about it; health is told whatever fails."""
+    try:
+        refused = tier.store.refused()
+    except StoreUnavailable as error:
+        return 0, str(error)
+    if not refused.points:
+        return 0, ""
+    return refused.points, (
+        f"The store's server refused {refused.points} points ({refused.reason}): they wait and are tried again; see to "
+        "the bucket's retention and to the types of its fields."
+    )
+
+
 @router.get("/health")
 def get_health(tier: Tier) -> Health:
     """How this cloud is. Answers also when it is degraded: read `status`."""
@@ -37,11 +57,14 @@ def get_health(tier: Tier) -> Health:
     trouble = state.trouble
     if not trouble and not state.connected:
         trouble = f"There is no connection to the broker {tier.settings.broker}."
+    refused, sentence = _refused(tier)
+    trouble = trouble or sentence
     return Health(
         status="degraded" if trouble else "ok",
         broker_connected=state.connected,
         unacknowledged=state.pending,
         trouble=trouble,
+        refused_points=refused,
         free_bytes=tier.free_bytes(),
         version=installed_version(),
     )

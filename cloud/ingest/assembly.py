@@ -99,7 +99,8 @@ def assemble(messages: Iterable[Arrived], marks: Mapping[tuple[str, int], Mark],
                 mark = replace(mark, undecodable=mark.undecodable + 1)
                 refusals.append(f"upload {upload.sequence} of gateway {gateway} refused: {error}")
         changed[key] = mark
-    batch = Batch(tuple(blocks), tuple(rescores), tuple(changed.values()), received_ns)
+    alarms = tuple(fact.what for fact in facts if isinstance(fact.what, codec.Alarm))
+    batch = Batch(tuple(blocks), tuple(rescores), tuple(changed.values()), received_ns, alarms)
     return Assembled(batch, facts, refusals, tuple(heard))
 
 

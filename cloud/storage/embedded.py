@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cloud.errors import CloudError, StoreUnavailable
 from cloud.storage.database import Database, rows
-from cloud.storage.port import Batch, Block, Bucket, Mark, Position, StoredReadings
+from cloud.storage.port import Batch, Block, Bucket, Mark, Position, Refusals, StoredReadings
 from cloud.storage.positions import admit
 from cloud.storage.schema import (
     CREATE,
@@ -226,6 +226,10 @@ class EmbeddedStore:
                 [device],
             )
         return stored, distinct
+
+    def refused(self) -> Refusals:
+        """See `ReadingStore.refused`."""
+        return Refusals()
 
     def close(self) -> None:
         """See `ReadingStore.close`."""

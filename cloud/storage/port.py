@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.messages.codec import Data, Judged, Rescore
+from shared.messages.codec import Alarm, Data, Judged, Rescore
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,24 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """What one transaction makes durable. Rescores apply after the blocks; `received_ns` is wall time, UTC."""
+    """What one transaction makes durable. Rescores apply after the blocks; `received_ns` is wall time, UTC.
+
+    `alarms` are for stores that show them beside the readings; the facts hold them in any case.
+    """
 
     blocks: tuple[Block, ...]
     rescores: tuple[Rescore, ...]
     marks: tuple[Mark, ...]
     received_ns: int
+    alarms: tuple[Alarm, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Points that a store's server refused and that wait to be taken, and why the last of them was refused."""
+
+    points: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,5 +175,8 @@ class ReadingStore(Protocol):
     def counts(self, device: str) -> tuple[int, int]:
         """Rows of a device and distinct (boot, sequence) among them, both counted anew."""
 
+    def refused(self) -> Refusals:
+        """What waits because a server refused it; a store without a server refuses nothing."""
+
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files and connections."""

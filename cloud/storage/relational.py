@@ -120,12 +120,25 @@ class Relations:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / DATABASE_NAME
-        self._engine: Engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": 10.0})
-        event.listen(self._engine, "connect", _durable)
+        self.engine: Engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": 10.0})
+        event.listen(self.engine, "connect", _durable)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            Base.metadata.create_all(self._engine)
-        except (OperationalError, OSError) as error:
+        except OSError as error:
+            raise StoreUnavailable(f"The store {self.path} cannot be opened ({_reason(error)}).") from error
+        self.create_tables()
+
+    def create_tables(self) -> None:
+        """Make the tables that are known by now and not there yet.
+
+        Raises
+        ------
+        StoreUnavailable
+            The file cannot be written.
+        """
+        try:
+            Base.metadata.create_all(self.engine)
+        except OperationalError as error:
             raise StoreUnavailable(f"The store {self.path} cannot be opened ({_reason(error)}).") from error
 
     @contextmanager
@@ -138,7 +151,7 @@ class Relations:
             The disk is full or the file is locked.
         """
         try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except OperationalError as error:
             raise StoreUnavailable(
@@ -147,7 +160,7 @@ class Relations:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._engine.dispose()
+        self.engine.dispose()
 
 
 def _reason(error: OperationalError | OSError) -> str:

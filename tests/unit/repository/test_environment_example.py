@@ -6,17 +6,26 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from cloud.settings import CloudSettings
+from cloud.storage.settings import StoreSettings
 from gateway.settings import GatewaySettings
 
 EXAMPLE = Path(__file__).parents[3] / ".env.example"
 
 
-@pytest.mark.parametrize("settings", [GatewaySettings, CloudSettings])
-def test_the_example_lists_each_setting_of_a_service(settings: type[BaseSettings]) -> None:
+def listed() -> set[str]:
+    lines = (line.lstrip("# ") for line in EXAMPLE.read_text(encoding="utf-8").splitlines())
+    return {line.split("=", maxsplit=1)[0] for line in lines if line.startswith("TOCSIN_")}
+
+
+@pytest.mark.parametrize(
+    ("settings", "prefixes"),
+    [
+        (GatewaySettings, ("TOCSIN_GATEWAY_",)),
+        (CloudSettings, ("TOCSIN_CLOUD_",)),
+        (StoreSettings, ("TOCSIN_STORE", "TOCSIN_INFLUXDB_")),
+    ],
+)
+def test_the_example_lists_each_setting_of_a_service(settings: type[BaseSettings], prefixes: tuple[str, ...]) -> None:
     prefix = str(settings.model_config["env_prefix"])
-    listed = {
-        line.lstrip("# ").split("=", maxsplit=1)[0]
-        for line in EXAMPLE.read_text(encoding="utf-8").splitlines()
-        if line.lstrip("# ").startswith(prefix)
-    }
-    assert listed == {prefix + name.upper() for name in settings.model_fields}
+    found = {name for name in listed() if name.startswith(prefixes)}
+    assert found == {prefix + name.upper() for name in settings.model_fields}
