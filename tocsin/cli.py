@@ -220,6 +220,9 @@ def demo(
         bool, typer.Option("--no-fault", help="Nothing goes wrong; the demo must stay silent.")
     ] = False,
     seed: Seed = 1,
+    sensors: Annotated[
+        str, typer.Option(help="Kinds of sensors: twin, or twin,emulated for the slow ones as boards in QEMU.")
+    ] = "twin",
     speed: Annotated[str, typer.Option(help="Times real time, max, or auto (about 40 s).")] = "auto",
     data: Annotated[Path, typer.Option(help="Folder for everything that the demo keeps.")] = Path("build/demo"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="The console's port; 0 takes a free one.")] = 0,
@@ -227,6 +230,7 @@ def demo(
     """Run the whole pipeline on this machine: sensors, broker, gateway, cloud, an alarm, a new model and back."""
     from tocsin.demo.options import DemoOptions
     from tocsin.demo.run import run_demo
+    from tocsin.demo.sensors import parse_sensors
 
     options = DemoOptions(
         recording=recording,
@@ -242,6 +246,7 @@ def demo(
         speed=speed,
         folder=data,
         port=port,
+        sensors=parse_sensors(sensors),
     )
     raise typer.Exit(run_demo(options))
 
