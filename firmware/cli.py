@@ -19,9 +19,21 @@ app = typer.Typer(no_args_is_help=True, help="The device: build the C core, look
 def build(
     out: Annotated[Path, typer.Option(help="Folder for the program.")] = Path("build/firmware"),
     sanitize: Annotated[bool, typer.Option("--sanitize", help="With address and undefined-behaviour checks.")] = False,
+    board: Annotated[str, typer.Option(help="Build for this board instead; tocsin firmware boards lists them.")] = "",
+    device: Annotated[Path | None, typer.Option(help="Folder of a provisioned device; a factory's otherwise.")] = None,
+    name: Annotated[str | None, typer.Option(help="Another id for that device.")] = None,
+    baud: Annotated[int, typer.Option(help="Bits per second of the board's lines.")] = 115_200,
+    lines: Annotated[str, typer.Option(help="USARTs of the gateway's line and of the samples line.")] = "1,2",
+    first_boot: Annotated[int, typer.Option(help="Lowest boot number, for a board that lost its count.")] = 1,
 ) -> None:
-    """Build the C device as a program of this machine, with its compiler or the one from the package ziglang."""
+    """Build the C device: as a program of this machine, or with --board as the firmware of a board."""
     from firmware.build import build_host
+
+    if board:
+        from firmware.board_command import build_for_board
+
+        build_for_board(board, out, device, name, baud, lines, first_boot, typer.echo)
+        return
 
     typer.echo(f"built {build_host(out, sanitize=sanitize)}")
 
@@ -34,6 +46,24 @@ def boards() -> None:
     width = max(map(len, BOARDS))
     for board in BOARDS.values():
         typer.echo(f"{board.name:<{width}}  {board.title} ({board.core}); flashed with {', '.join(board.flash_tools)}")
+
+
+@app.command()
+def emulate(
+    board: Annotated[str, typer.Option(help="Which board; tocsin firmware boards lists them.")] = "stm32f405",
+    device: Annotated[Path | None, typer.Option(help="Folder of a provisioned device; a factory's otherwise.")] = None,
+    port: Annotated[int, typer.Option(help="TCP port of the gateway's line; 0 chooses one.")] = 0,
+    samples_port: Annotated[int | None, typer.Option(help="TCP port of the samples line, left to you.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="Play so many rows of the device's recording.")] = None,
+    play: Annotated[bool, typer.Option("--play", help="Play the whole recording.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the firmware.")] = Path("build/firmware"),
+) -> None:
+    """Run a board's firmware in QEMU: its messages as lines, its line for a gateway; Ctrl-C ends it."""
+    from firmware.boards.registry import board_named
+    from firmware.emulator.run import Emulation, emulate
+
+    chosen = 0 if play else rows
+    emulate(Emulation(board_named(board), device, out, port, samples_port, chosen), typer.echo)
 
 
 @app.command()

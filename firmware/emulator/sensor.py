@@ -9,6 +9,7 @@ A plant cannot stand still, a recording can: no row is sent to a board whose buf
 """
 
 import queue
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,8 @@ class EmulatedSensor:
         #: Messages that were the twin's in every byte, and lines of text that the board said.
         self.compared = 0
         self.said: list[str] = []
+        #: Told of each frame that passes: whether it comes from the board, its kind and body.
+        self.watch: Callable[[bool, int, bytes], None] | None = None
         #: The first reading of each message that is not stored, and the rows that had been pushed before it closed.
         self._rows_before: dict[int, int] = {}
         #: Whether the board has announced itself: what is sent to it before its ports are on is lost.
@@ -170,6 +173,8 @@ class EmulatedSensor:
                 from_board, kind, body = self._tap.passed.get_nowait()
             except queue.Empty:
                 break
+            if self.watch is not None:
+                self.watch(from_board, kind, body)
             self._take_frame(from_board, kind, body)
         self.link.connected = self._tap.connected and self._is_up
         self.device.flush()
@@ -227,6 +232,10 @@ class EmulatedSensor:
     def delivered(self) -> bool:
         """Whether everything produced so far is stored at the gateway."""
         return self.buffer.mark == self.device.sequence
+
+    def all_sent(self) -> bool:
+        """Whether the board has taken every row."""
+        return self._line.idle
 
     def stop(self) -> None:
         """End QEMU and close the journal; may be called again."""
