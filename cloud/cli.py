@@ -42,6 +42,20 @@ def run(
         raise typer.Exit(error.exit_status) from error
 
 
+@app.command()
+def health() -> None:
+    """Ask the cloud of this machine whether it does its work: status 0 when all is well, 1 with a sentence when not."""
+    from cloud.health_check import trouble
+
+    try:
+        found = trouble(settings_from({}))
+    except TocsinError as error:
+        typer.echo(f"tocsin cloud: {error}", err=True)
+        raise typer.Exit(error.exit_status) from error
+    typer.echo(found or "all is well")
+    raise typer.Exit(1 if found else 0)
+
+
 def settings_from(given: dict[str, Any]) -> CloudSettings:
     """Settings from options and environment; `UsageError` names the first that cannot be."""
     try:

@@ -286,6 +286,53 @@ def broker(
 
 
 @app.command()
+def init(
+    site: Annotated[Path, typer.Argument(help="The folder of the site.")] = Path("site"),
+) -> None:
+    """Make a site's secrets and configuration; what is there stays as it is."""
+    from tocsin.site.initialise import initialise
+
+    told = initialise(site)
+    for name in told.made:
+        typer.echo(f"made {site / name}")
+    if told.there:
+        typer.echo(f"{len(told.there)} files were there and stay as they are" if told.made else "nothing is missing")
+
+
+@app.command()
+def up(
+    file: Annotated[Path, typer.Option(help="The compose file.")] = Path("docker-compose.yml"),
+    profile: Annotated[list[str] | None, typer.Option(help="Services of this profile too; may be repeated.")] = None,
+    site: Annotated[Path, typer.Option(help="The folder that tocsin init made.")] = Path("site"),
+    data: Annotated[Path, typer.Option(help="Folder for volumes and logs; what it holds is kept.")] = Path("build/up"),
+) -> None:
+    """Start the services of the compose file on this machine, without Docker, until Ctrl-C."""
+    from tocsin.site.up import run_up
+
+    raise typer.Exit(run_up(file, profile or [], site, data))
+
+
+@app.command()
+def plant(
+    out: Annotated[Path, typer.Option(help="Folder of the plant.")],
+    fault: Annotated[str, typer.Option(help="healthy, or what goes wrong in the first pump.")] = "outer_race",
+    pumps: Annotated[int, typer.Option(min=1, max=8, help="How many pumps; each has two devices.")] = 2,
+    seed: Seed = 1,
+    cloud: Annotated[str | None, typer.Option(help="Register the devices' models at this cloud.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="The cloud's access token.")] = None,
+) -> None:
+    """Simulate pumps with trained devices, for firmware.host.fleet to play; a second call keeps them."""
+    from tocsin.site.plant import make_plant, register_images
+
+    if (cloud is None) != (token_file is None):
+        raise UsageError("--cloud and --token-file go together; give both or neither")
+    facts = make_plant(out, fault=fault, seed=seed, pumps=pumps, say=typer.echo)
+    if cloud is not None and token_file is not None:
+        register_images(out, cloud, token_file)
+    typer.echo(f"{len(facts['healthy_readings'])} devices are ready in {out}")
+
+
+@app.command()
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="One JSON list on standard output.")] = False,
     need: Annotated[str | None, typer.Option(help="Extras that must be there, separated by commas.")] = None,

@@ -1,0 +1,1 @@
+"""A site: its secrets and configuration, and the topology of docker-compose.yml without Docker."""
