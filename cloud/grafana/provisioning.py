@@ -65,8 +65,8 @@ def write_provisioning(
         _put(folder, texts)
     except OSError as error:
         raise CloudError(
-            f"Grafana's files cannot be written to {folder} ({error.strerror or error}): nothing was changed; make room "
-            "or give another folder."
+            f"Grafana's files cannot be written to {folder} ({error.strerror or error}): nothing was changed; make "
+            "room or give another folder."
         ) from error
     return [folder / name for name in texts]
 

@@ -8,6 +8,8 @@ Rules that keep them quick and honest:
 - Scores are reduced by their maximum: no peak is averaged away. Values show the lowest and the highest of each window.
 - Variables stand in regular expressions as ``${name:regex}``: the one form in which Grafana escapes every character.
 - A window's time is its start.
+- A ``map`` that leaves out a column of the group key comes after ``group()``: of tables that then have one key it
+  would keep the rows of one.
 
 Scores: 1 is the threshold. Times of points differ from the reading's own by less than 1.1 ms; tables show the latter.
 """
@@ -61,10 +63,9 @@ import "strings"
     }}))
     |> group(columns: ["asset"])
     |> max()
-    |> map(fn: (r) => ({{
-        _time: r._time, _value: r._value, _field: "score", asset: r.asset, name: short(path: r.asset),
-    }}))
+    |> map(fn: (r) => ({{r with name: short(path: r.asset)}}))
     |> group(columns: ["_field", "asset", "name"])
+    |> keep(columns: ["_time", "_value", "_field", "asset", "name"])
 """,
         "series",
         {**_SERIES, "asset": "string", "name": "string"},
@@ -77,9 +78,11 @@ def active_alarms() -> Query:
         f"""import "date"
 
 {_source("alarms", "active", _OF_ASSET, _alarm_range())}
-    |> map(fn: (r) => ({{active: if r._value then 1 else 0}}))
     |> group()
-    |> sum(column: "active")
+    |> toInt()
+    |> sum()
+    |> rename(columns: {{_value: "active"}})
+    |> keep(columns: ["active"])
 """,
         "table",
         {"active": "int"},
@@ -109,7 +112,6 @@ import "strings"
         reason: r.reason,
         provisional: if r.provisional then "provisional" else "",
     }}))
-    |> group()
     |> sort(columns: ["began"], desc: true)
     |> limit(n: {ALARM_ROWS})
 """,
@@ -134,7 +136,6 @@ def alarm_bands() -> Query:
         text: r.reason,
         tags: r.device,
     }}))
-    |> group()
     |> sort(columns: ["time"], desc: true)
     |> limit(n: {ALARM_ROWS})
 """,
@@ -153,10 +154,9 @@ def asset_scores() -> Query:
     |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false, timeSrc: "_start")
     |> group(columns: ["asset"])
 {_HIGHEST_OF_EACH_TIME}
-    |> map(fn: (r) => ({{
-        _time: r._time, _value: r._value, _field: "score", asset: r.asset, name: short(path: r.asset),
-    }}))
+    |> map(fn: (r) => ({{r with name: short(path: r.asset)}}))
     |> group(columns: ["_field", "asset", "name"])
+    |> keep(columns: ["_time", "_value", "_field", "asset", "name"])
 """,
         "series",
         {**_SERIES, "asset": "string", "name": "string"},
@@ -177,11 +177,11 @@ minutes = float(v: int(v: v.windowPeriod)) / 60000000000.0
     |> group(columns: ["_field", "asset", "_start", "_stop"])
     |> aggregateWindow(every: v.windowPeriod, fn: sum, createEmpty: false, timeSrc: "_start")
     |> filter(fn: (r) => r._time > v.timeRangeStart and r._time <= date.sub(d: v.windowPeriod, from: v.timeRangeStop))
-    |> map(fn: (r) => ({{
-        _time: r._time, _value: float(v: r._value) / minutes, _field: "readings", asset: r.asset,
-        name: short(path: r.asset),
+    |> map(fn: (r) => ({{r with
+        _value: float(v: r._value) / minutes, _field: "readings", name: short(path: r.asset),
     }}))
     |> group(columns: ["_field", "asset", "name"])
+    |> keep(columns: ["_time", "_value", "_field", "asset", "name"])
 """,
         "series",
         {**_SERIES, "asset": "string", "name": "string"},
@@ -238,8 +238,9 @@ def model_versions() -> Query:
     return Query(
         f"""{_source("readings", "model_version", _OF_ASSET)}
     |> aggregateWindow(every: v.windowPeriod, fn: last, createEmpty: false, timeSrc: "_start")
-    |> map(fn: (r) => ({{_time: r._time, _value: r._value, _field: r.device}}))
+    |> map(fn: (r) => ({{r with _field: r.device}}))
     |> group(columns: ["_field"])
+    |> keep(columns: ["_time", "_value", "_field"])
 """,
         "series",
         {**_SERIES, "_value": "int"},
@@ -272,8 +273,9 @@ alarmed = readings(field: "alarm")
 union(tables: [heard, judged, alarmed])
     |> group(columns: ["device"])
 {_HIGHEST_OF_EACH_TIME}
-    |> map(fn: (r) => ({{_time: r._time, _value: r._value, _field: r.device}}))
+    |> map(fn: (r) => ({{r with _field: r.device}}))
     |> group(columns: ["_field"])
+    |> keep(columns: ["_time", "_value", "_field"])
 """,
         "series",
         {**_SERIES, "_value": "int"},
@@ -285,8 +287,9 @@ def fused_scores() -> Query:
     return Query(
         f"""{_source("readings", "score", _OF_DEVICE)}
     |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false, timeSrc: "_start")
-    |> map(fn: (r) => ({{_time: r._time, _value: r._value, _field: r.device}}))
+    |> map(fn: (r) => ({{r with _field: r.device}}))
     |> group(columns: ["_field"])
+    |> keep(columns: ["_time", "_value", "_field"])
 """,
         "series",
         dict(_SERIES),
@@ -301,12 +304,12 @@ def score_parts() -> Query:
     |> filter(fn: (r) => r._measurement == "readings" and {_OF_DEVICE})
     |> filter(fn: (r) => r._field == "score" or r._field == "gateway_score" or r._field == "sensor_score")
     |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false, timeSrc: "_start")
-    |> map(fn: (r) => ({{
-        _time: r._time,
-        _value: r._value,
+    |> map(fn: (r) => ({{r with
         _field: if r._field == "score" then "fused" else if r._field == "gateway_score" then "gateway" else "sensor",
     }}))
     |> group(columns: ["_field"])
+    |> keep(columns: ["_time", "_value", "_field"])
+{_HIGHEST_OF_EACH_TIME}
 """,
         "series",
         dict(_SERIES),
@@ -331,12 +334,11 @@ highest = values()
     |> timeShift(duration: half, columns: ["_time"])
 
 union(tables: [lowest, highest])
-    |> map(fn: (r) => ({{
-        _time: r._time,
-        _value: r._value,
+    |> map(fn: (r) => ({{r with
         _field: if exists r.unit then r.channel + " [" + r.unit + "]" else r.channel,
     }}))
     |> group(columns: ["_field"])
+    |> keep(columns: ["_time", "_value", "_field"])
     |> sort(columns: ["_time"])
 """,
         "series",
@@ -369,6 +371,7 @@ from(bucket: v.defaultBucket)
     |> group(columns: ["device"])
     |> pivot(rowKey: ["device"], columnKey: ["_field"], valueColumn: "_value")
     |> filter(fn: (r) => exists r.score)
+    |> group()
     |> map(fn: (r) => ({{
         at: time(v: int(v: r.time_ns)),
         score: r.score,
@@ -377,7 +380,6 @@ from(bucket: v.defaultBucket)
         top_channel: int(v: r.top_channel) + 1,
         model_version: int(v: r.model_version),
     }}))
-    |> group()
 """,
         "table",
         {
@@ -426,7 +428,8 @@ def _alarm_source() -> str:
     |> {_alarm_range()}
     |> filter(fn: (r) => r._measurement == "alarms" and {_OF_ASSET})
     |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
-    |> filter(fn: (r) => r.active or r.end_ns >= int(v: v.timeRangeStart))"""
+    |> filter(fn: (r) => r.active or r.end_ns >= int(v: v.timeRangeStart))
+    |> group()"""
 
 
 #: All of them, by what they are called.
