@@ -30,7 +30,7 @@ KERNELS = {
     kernel.name: kernel
     for kernel in (
         Kernel("portable", "portable", ("portable.c",)),
-        Kernel("cortex-m0", "cortex-m0", ("cortex_m0.c", "cortex_m0.S")),
+        Kernel("cortex-m0", "cortex-m0", ("cortex_m0.c", "cortex_m0.S"), ("TOCSIN_KERNEL_LISTS",), lane_bytes=2),
         Kernel("dsp", "dsp", ("dsp.c", "dsp.S"), ("TOCSIN_KERNEL_WIDE_LANES",), lane_bytes=2),
         Kernel("dsp-small", "dsp", ("dsp.c", "dsp.S")),
         Kernel(

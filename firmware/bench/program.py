@@ -10,7 +10,7 @@ from firmware.build import C_FOLDER, WARNINGS, _compile, packaged_compiler
 from shared.errors import UsageError
 
 _LINKER_SCRIPT = Path(__file__).resolve().parent / "bench.ld"
-_FLAGS = ("-std=c99", "-Os", "-g", "-ffreestanding", "-nostdlib", "-fno-unwind-tables", "-ffunction-sections")
+_FLAGS = ("-std=c99", "-Os", "-g", "-ffreestanding", "-fno-unwind-tables", "-ffunction-sections")
 EXPORTED = ("tocsin_kernel_infer", "tocsin_kernel_input")
 
 

@@ -1,20 +1,23 @@
-"""Four rows of a layer: the unit in which every target packs."""
+"""Some rows of a layer, four or eight: the unit in which a target packs."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.model_image import LAYER_SHIFT_MAX, Layer
-
-BLOCK_ROWS = 4
+from shared.model_image import Layer
 
 Integers = NDArray[np.int64]
+
+#: A row that is added gives about -2**20, which becomes the layer's low, and holds every target's bounds.
+_ADDED_BIAS = -(1 << 22)
+_ADDED_MULTIPLIER = (1 << 31) - 1
+_ADDED_SHIFT = 33
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Four rows: weights (4, columns), and a bias, multiplier and shift for each."""
+    """Rows: weights (rows, columns), and a bias, multiplier and shift for each."""
 
     weights: Integers
     bias: Integers
@@ -22,20 +25,20 @@ class Block:
     shifts: Integers
 
 
-def blocks_of(layer: Layer, columns: int) -> list[Block]:
-    """The rows of a layer, four by four, padded to `columns` with zeros; missing rows give the layer's zero."""
-    rows = -(-layer.outputs // BLOCK_ROWS) * BLOCK_ROWS
+def blocks_of(layer: Layer, block_rows: int, columns: int) -> list[Block]:
+    """The rows of a layer, `block_rows` at a time, padded to `columns` with zeros; rows that are added give its low."""
+    missing = -layer.outputs % block_rows
+    rows = layer.outputs + missing
     weights = np.zeros((rows, columns), np.int64)
     weights[: layer.outputs, : layer.inputs] = np.frombuffer(layer.weights, np.int8).reshape(
         layer.outputs, layer.inputs
     )
-    missing = rows - layer.outputs
-    bias = np.array([*layer.bias, *[0] * missing], np.int64)
-    multipliers = np.array([*layer.multipliers, *[1] * missing], np.int64)
-    shifts = np.array([*layer.shifts, *[LAYER_SHIFT_MAX] * missing], np.int64)
+    bias = np.array([*layer.bias, *[_ADDED_BIAS] * missing], np.int64)
+    multipliers = np.array([*layer.multipliers, *[_ADDED_MULTIPLIER] * missing], np.int64)
+    shifts = np.array([*layer.shifts, *[_ADDED_SHIFT] * missing], np.int64)
     return [
-        Block(*(values[start : start + BLOCK_ROWS] for values in (weights, bias, multipliers, shifts)))
-        for start in range(0, rows, BLOCK_ROWS)
+        Block(*(values[start : start + block_rows] for values in (weights, bias, multipliers, shifts)))
+        for start in range(0, rows, block_rows)
     ]
 
 

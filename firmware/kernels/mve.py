@@ -8,8 +8,10 @@ import numpy as np
 from firmware.kernels.block import Block, signed_words, words
 
 NAME = "mve"
+BLOCK_ROWS = 4
 LANE_BYTES = 1
 LANES = 4
+LESS_LOW = False
 
 
 def columns_of(inputs: int) -> int:

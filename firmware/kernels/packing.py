@@ -5,19 +5,21 @@ A packed layer, little endian, aligned to 4:
     0   2   inputs          4   1   zero (int8)     6   2   plain: blocks that only the plain form computes
     2   2   outputs         5   1   low (int8)      8   4   bytes that follow
     12      with plain blocks: a bitmap of them, lowest bit first, padded to 4 bytes
-            blocks of four rows, as the target's module says; all of a layer have one size
+            blocks of four or eight rows, as the target's module says; all of a layer have one size
 """
 
+import dataclasses
 import struct
 from dataclasses import dataclass
 from types import ModuleType
 
 from firmware.errors import FirmwareError
 from firmware.kernels import cortex_m0, dsp, mve, portable
-from firmware.kernels.block import BLOCK_ROWS, Block, blocks_of, layer_of
+from firmware.kernels.block import Block, blocks_of, layer_of
 from shared.errors import UsageError
 from shared.model_image import Layer
 
+_VALUE_MIN = -128
 _HEADER = struct.Struct("<HHbbHI")
 _TARGETS: dict[str, ModuleType] = {module.NAME: module for module in (portable, cortex_m0, dsp, mve)}
 TARGETS = tuple(_TARGETS)
@@ -51,8 +53,11 @@ def pack(layers: list[Layer], target: str) -> PackedModel:
     parts = []
     rows = 0
     plain_rows = 0
+    least = _VALUE_MIN
     for layer in layers:
-        blocks = blocks_of(layer, module.columns_of(layer.inputs))
+        columns = module.columns_of(layer.inputs)
+        blocks = [_shifted(module, block, least) for block in blocks_of(layer, module.BLOCK_ROWS, columns)]
+        least = layer.low
         packed = [module.pack(block) for block in blocks]
         plain = [number for number, content in enumerate(packed) if content is None]
         body = _bitmap(plain, len(blocks)) + b"".join(
@@ -60,9 +65,16 @@ def pack(layers: list[Layer], target: str) -> PackedModel:
             for block, content in zip(blocks, packed, strict=True)
         )
         parts.append(_HEADER.pack(layer.inputs, layer.outputs, layer.zero, layer.low, len(plain), len(body)) + body)
-        rows += BLOCK_ROWS * len(blocks)
-        plain_rows += BLOCK_ROWS * len(plain)
+        rows += module.BLOCK_ROWS * len(blocks)
+        plain_rows += module.BLOCK_ROWS * len(plain)
     return PackedModel(target, b"".join(parts), len(layers), rows, plain_rows)
+
+
+def _shifted(module: ModuleType, block: Block, least: int) -> Block:
+    """The block for values less `least`, if that is what the target's kernel sums."""
+    if not module.LESS_LOW:
+        return block
+    return dataclasses.replace(block, bias=block.bias + least * block.weights.sum(1))
 
 
 def unpack(model: PackedModel) -> list[Layer]:
@@ -70,32 +82,37 @@ def unpack(model: PackedModel) -> list[Layer]:
     module = target_named(model.target)
     layers = []
     position = 0
+    least = _VALUE_MIN
     for number in range(model.layers):
         start = position + _HEADER.size
         if start > len(model.content):
             raise PackingError(f"packed layer {number} is cut short")
         inputs, outputs, zero, low, plain, size = _HEADER.unpack(model.content[position:start])
         position = start + size
-        layers.append(_layer(module, model.content[start:position], number, (inputs, outputs, zero, low), plain))
+        body = model.content[start:position]
+        blocks = [_shifted(module, block, -least) for block in _blocks(module, body, number, (inputs, outputs), plain)]
+        layers.append(layer_of(blocks, inputs, outputs, zero, low))
+        least = low
     if position != len(model.content):
         raise PackingError(f"{len(model.content) - position} bytes are left over behind the packed layers")
     return layers
 
 
-def _layer(module: ModuleType, body: bytes, number: int, head: tuple[int, int, int, int], plain: int) -> Layer:
-    inputs, outputs, zero, low = head
+def _blocks(module: ModuleType, body: bytes, number: int, sizes: tuple[int, int], plain: int) -> list[Block]:
+    inputs, outputs = sizes
     columns = module.columns_of(inputs)
-    count = -(-outputs // BLOCK_ROWS)
-    size = 36 + BLOCK_ROWS * columns
+    count = -(-outputs // module.BLOCK_ROWS)
+    size = module.BLOCK_ROWS * (9 + columns)
     bitmap = _bitmap_bytes(count) if plain else 0
     if len(body) != bitmap + count * size:
         raise PackingError(f"packed layer {number} has {len(body)} bytes where {bitmap + count * size} are expected")
     flags = int.from_bytes(body[:bitmap], "little")
-    blocks: list[Block] = []
-    for index in range(count):
-        content = body[bitmap + index * size : bitmap + (index + 1) * size]
-        blocks.append((module.unpack_plain if flags >> index & 1 else module.unpack)(content, columns))
-    return layer_of(blocks, inputs, outputs, zero, low)
+    return [
+        (module.unpack_plain if flags >> index & 1 else module.unpack)(
+            body[bitmap + index * size : bitmap + (index + 1) * size], columns
+        )
+        for index in range(count)
+    ]
 
 
 def _bitmap_bytes(blocks: int) -> int:

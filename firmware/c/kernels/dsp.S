@@ -35,6 +35,17 @@
     .equ AFTER, 44        /* where the unrolled columns end */
     .equ FRAME, 48
 
+#if defined(TOCSIN_KERNEL_WIDE_LANES)
+    .equ LANE_BYTES, 2
+#else
+    .equ LANE_BYTES, 1
+#endif
+#if defined(TOCSIN_KERNEL_COMPACT)
+#define AGAIN .Lunrolled
+#else
+#define AGAIN .Lfour
+#endif
+
     /* Four columns of two rows: packed, low += words first, second with values even, odd. */
     .macro pair packed, low, first, second, even, odd
     smlad \packed, \first, \even, \packed
@@ -48,6 +59,16 @@
     ldm r0!, {r10-r12, lr}
     pair r2, r3, r10, r11, \even, \odd
     pair r4, r5, r12, lr, \even, \odd
+    .endm
+
+    .macro load_four
+#if defined(TOCSIN_KERNEL_WIDE_LANES)
+    ldrd r6, r7, [r1], #8
+#else
+    ldr r7, [r1], #4
+    sxtb16 r6, r7
+    sxtb16 r7, r7, ror #8
+#endif
     .endm
 
     .macro eight
@@ -71,6 +92,12 @@ tocsin_dsp_rows:
     push {r4-r11, lr}
     ldm r1, {r2-r11}
     adr.w r12, .Lunrolled + 1
+#if defined(TOCSIN_KERNEL_COMPACT)
+    subs r4, r5, r2
+    tst r4, #4 * LANE_BYTES
+    it ne
+    adrne.w r12, .Lfour + 1
+#else
     cmp r2, r4
     it eq
     adreq.w r12, .Lfour + 1
@@ -78,6 +105,7 @@ tocsin_dsp_rows:
     cmp r4, r5
     it eq
     adreq.w lr, .Lrows + 1
+#endif
     push {r2-r12, lr}
 
 .Lblock:
@@ -88,29 +116,26 @@ tocsin_dsp_rows:
     ldr pc, [sp, #ENTRY]
 
 .Lunrolled:
+#if defined(TOCSIN_KERNEL_COMPACT)
+    load_four
+    four r6, r7 /* an odd four comes first: the block begins at the next label */
+#else
     eight
-#if !defined(TOCSIN_KERNEL_COMPACT)
     eight
     eight
     eight
-#endif
     ldr r10, [sp, #UNROLLED_END]
     cmp r1, r10
     bne .Lunrolled
     ldr pc, [sp, #AFTER]
+#endif
 
 .Lfour:
-#if defined(TOCSIN_KERNEL_WIDE_LANES)
-    ldrd r6, r7, [r1], #8
-#else
-    ldr r7, [r1], #4
-    sxtb16 r6, r7
-    sxtb16 r7, r7, ror #8
-#endif
+    load_four
     four r6, r7
     ldr r10, [sp, #VALUES_END]
     cmp r1, r10
-    bne .Lfour
+    bne AGAIN
 
     /* (sum * multiplier + half) >> shift is ((high word >> (shift - 33)) + 1) >> 1 for shifts from 33;
      * rows a and c hold 256 times their sum, and the packer added 8 to their shifts. */

@@ -4,9 +4,9 @@
 #include "tocsin_integer.h"
 #include "tocsin_kernel.h"
 
-/* Columns of the unrolled loop: a compact build spends 10 % more instructions for 280 bytes of code. */
+/* Columns of the unrolled loop; a compact build has one loop of four and spends 13 % more instructions. */
 #if defined(TOCSIN_KERNEL_COMPACT)
-#define UNROLLED_COLUMNS 8u
+#define UNROLLED_COLUMNS 4u
 #else
 #define UNROLLED_COLUMNS 32u
 #endif
@@ -32,7 +32,7 @@ uint32_t tocsin_dsp_prepare(uint8_t *lanes, const int8_t *values, const void *en
 void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, const int8_t *input, uint32_t inputs)
 {
     uint32_t padded = (inputs + 3u) & ~3u;
-    x->products = tocsin_dsp_prepare(x->values, input, x->values + padded * TOCSIN_KERNEL_LANE_BYTES);
+    x->sum = tocsin_dsp_prepare(x->values, input, x->values + padded * TOCSIN_KERNEL_LANE_BYTES);
 }
 
 static uint32_t columns_of(const struct tocsin_kernel_layer *layer)
@@ -53,16 +53,16 @@ static void fast_blocks(const struct tocsin_kernel_layer *layer, const uint8_t *
     uint32_t columns = columns_of(layer);
     struct tocsin_dsp_run run;
     run.values = x->values;
-    run.products = x->products;
+    run.products = x->sum;
     run.unrolled_end = x->values + columns / UNROLLED_COLUMNS * UNROLLED_COLUMNS * TOCSIN_KERNEL_LANE_BYTES;
     run.values_end = x->values + columns * TOCSIN_KERNEL_LANE_BYTES;
     run.output = output;
-    run.output_products = y->products;
+    run.output_products = y->sum;
     run.output_end = output + count * block_output_bytes(bytes);
     run.offset = 2 * layer->zero + 1;
     run.special = (layer->low > -128 ? SPECIAL_LOW : 0u) | (TOCSIN_KERNEL_LANE_BYTES > 1u && bytes ? SPECIAL_BYTES : 0u);
     run.low = ((uint32_t)(int32_t)layer->low & 0xFFFFu) * 0x10001u;
-    y->products = tocsin_dsp_rows(block, &run);
+    y->sum = tocsin_dsp_rows(block, &run);
 }
 
 #if defined(TOCSIN_KERNEL_NO_PLAIN)
@@ -131,7 +131,7 @@ static void plain_rows(const struct tocsin_kernel_layer *layer, const uint8_t *b
             set_lane(output, column_of(row), result[row]);
         }
     }
-    y->products += (uint32_t)(result[0] * result[1] + result[2] * result[3]);
+    y->sum += (uint32_t)(result[0] * result[1] + result[2] * result[3]);
 }
 
 static uint32_t is_plain(const struct tocsin_kernel_layer *layer, uint32_t block)

@@ -8,7 +8,7 @@ void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, const int8_t *input, 
 {
     (void)input; /* it stands where the values stand */
     (void)inputs;
-    x->products = 0;
+    x->sum = 0;
 }
 
 /* Per block: bias of four rows; weights of four rows column by column; multipliers; shifts. */

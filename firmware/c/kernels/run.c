@@ -20,6 +20,11 @@ static uint32_t padded(uint32_t values)
     return (values + TOCSIN_KERNEL_LANES - 1u) / TOCSIN_KERNEL_LANES * TOCSIN_KERNEL_LANES;
 }
 
+uint32_t tocsin_kernel_blocks_of(const struct tocsin_kernel_layer *layer)
+{
+    return (layer->outputs + TOCSIN_KERNEL_BLOCK_ROWS - 1u) / TOCSIN_KERNEL_BLOCK_ROWS;
+}
+
 /* Values 0 (the input), 2, 4, ... stand in the first buffer, the others in the second. */
 struct tocsin_kernel_needs tocsin_kernel_needs_of(const struct tocsin_kernel_model *model, uint32_t scored)
 {
@@ -46,29 +51,36 @@ int8_t *tocsin_kernel_input(const struct tocsin_kernel_model *model, const struc
     return (int8_t *)(memory->first + inputs * (TOCSIN_KERNEL_LANE_BYTES - 1u));
 }
 
-struct tocsin_kernel_vector tocsin_kernel_hidden(const struct tocsin_kernel_model *model,
-                                                 const struct tocsin_kernel_memory *memory,
-                                                 struct tocsin_kernel_layer *last)
+/* The first `count` layers; `layer` is then the next one, if there is one. */
+static struct tocsin_kernel_vector run_layers(const struct tocsin_kernel_model *model,
+                                              const struct tocsin_kernel_memory *memory, uint32_t count,
+                                              struct tocsin_kernel_layer *layer)
 {
-    struct tocsin_kernel_vector x = {memory->first, 0};
-    const uint8_t *next = tocsin_kernel_layer_at(model->packed, last);
-    tocsin_kernel_prepare(&x, tocsin_kernel_input(model, memory), last->inputs);
-    for (uint32_t number = 1; number < model->layers; number++) {
-        struct tocsin_kernel_vector y = {number & 1u ? memory->second : memory->first, 0};
-        uint32_t blocks = (last->outputs + TOCSIN_KERNEL_BLOCK_ROWS - 1u) / TOCSIN_KERNEL_BLOCK_ROWS;
-        tocsin_kernel_rows(last, &x, 0, blocks, &y, 0);
+    struct tocsin_kernel_vector x = {memory->first, 0, 0};
+    uint8_t *free = memory->second;
+    const uint8_t *next = tocsin_kernel_layer_at(model->packed, layer);
+    tocsin_kernel_prepare(&x, tocsin_kernel_input(model, memory), layer->inputs);
+    for (uint32_t number = 1; number <= count; number++) {
+        struct tocsin_kernel_vector y = {free, 0, 0};
+        tocsin_kernel_rows(layer, &x, 0, tocsin_kernel_blocks_of(layer), &y, number == model->layers);
+        free = x.values;
         x = y;
-        next = tocsin_kernel_layer_at(next, last);
+        if (number < model->layers) {
+            next = tocsin_kernel_layer_at(next, layer);
+        }
     }
     return x;
 }
 
+struct tocsin_kernel_vector tocsin_kernel_hidden(const struct tocsin_kernel_model *model,
+                                                 const struct tocsin_kernel_memory *memory,
+                                                 struct tocsin_kernel_layer *last)
+{
+    return run_layers(model, memory, model->layers - 1u, last);
+}
+
 const int8_t *tocsin_kernel_infer(const struct tocsin_kernel_model *model, const struct tocsin_kernel_memory *memory)
 {
-    struct tocsin_kernel_layer last;
-    struct tocsin_kernel_vector x = tocsin_kernel_hidden(model, memory, &last);
-    struct tocsin_kernel_vector y = {x.values == memory->first ? memory->second : memory->first, 0};
-    uint32_t blocks = (last.outputs + TOCSIN_KERNEL_BLOCK_ROWS - 1u) / TOCSIN_KERNEL_BLOCK_ROWS;
-    tocsin_kernel_rows(&last, &x, 0, blocks, &y, 1);
-    return (const int8_t *)y.values;
+    struct tocsin_kernel_layer layer;
+    return (const int8_t *)run_layers(model, memory, model->layers, &layer).values;
 }

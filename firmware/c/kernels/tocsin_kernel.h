@@ -11,11 +11,16 @@
 
 #include <stdint.h>
 
-/* Rows come in blocks of four; the packer adds rows of zeros up to the next block. */
+/* Rows come in blocks; the packer adds rows that give `low` up to the next block. */
+#if defined(TOCSIN_KERNEL_LISTS)
+#define TOCSIN_KERNEL_BLOCK_ROWS 8u
+#else
 #define TOCSIN_KERNEL_BLOCK_ROWS 4u
+#endif
 
-/* What stands between two layers: lanes of int16 where that saves instructions and RAM is there, else int8. */
-#if defined(TOCSIN_KERNEL_WIDE_LANES)
+/* What stands between two layers: int8; lanes of int16 where that saves instructions; or a list of the values that are
+ * not the least one (cortex_m0.S). */
+#if defined(TOCSIN_KERNEL_WIDE_LANES) || defined(TOCSIN_KERNEL_LISTS)
 #define TOCSIN_KERNEL_LANE_BYTES 2u
 #else
 #define TOCSIN_KERNEL_LANE_BYTES 1u
@@ -46,7 +51,8 @@ struct tocsin_kernel_model {
 /* The values between two layers and what a kernel wants to know of all of them. */
 struct tocsin_kernel_vector {
     uint8_t *values;   /* aligned to 4 */
-    uint32_t products; /* the dsp kernels: sum of the products of neighbouring values, modulo 2**32 */
+    uint32_t sum;      /* of the products of neighbouring values, modulo 2**32 (dsp); of all values less low (lists) */
+    uint32_t used;     /* lists: bytes of the list */
 };
 
 /* What tocsin_kernel_infer needs: two buffers that the layers read and write in turn. */
@@ -77,13 +83,16 @@ struct tocsin_kernel_vector tocsin_kernel_hidden(const struct tocsin_kernel_mode
 /* The packed layer at `packed`; returns where the next one stands. */
 const uint8_t *tocsin_kernel_layer_at(const uint8_t *packed, struct tocsin_kernel_layer *layer);
 
+/* Blocks of a layer. */
+uint32_t tocsin_kernel_blocks_of(const struct tocsin_kernel_layer *layer);
+
 /* --- What each kernel provides --- */
 
 /* int8 inputs become lanes in x->values, where `input` is the last `inputs` of the padded values' bytes (the buffer may
- * be the same); sets x->products. */
+ * be the same); sets x->sum. */
 void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, const int8_t *input, uint32_t inputs);
 
-/* Rows of `blocks` blocks from `first` on: lanes at y->values, adding to y->products; or int8 when `bytes` is not 0. */
+/* Rows of `blocks` blocks from `first` on: lanes at y->values, adding to y->sum; or int8 when `bytes` is not 0. */
 void tocsin_kernel_rows(const struct tocsin_kernel_layer *layer, const struct tocsin_kernel_vector *x, uint32_t first,
                         uint32_t blocks, struct tocsin_kernel_vector *y, uint32_t bytes);
 
