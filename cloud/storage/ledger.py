@@ -13,10 +13,10 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from cloud.errors import CloudError
-from cloud.storage.ledger_rows import HomeRow, MarkRow, PageRow, PlaceRow, PositionRow, RefusedRow
+from cloud.storage.ledger_rows import HomeRow, LedgerBase, MarkRow, PageRow, PlaceRow, PositionRow, RefusedRow
 from cloud.storage.pages import Page
 from cloud.storage.port import Mark, Position
-from cloud.storage.relational import Base, Relations
+from cloud.storage.relational import Relations
 
 Entry = TypeVar("Entry", Mark, Position, Page)
 
@@ -44,7 +44,7 @@ class Ledger:
 
     def __init__(self, relations: Relations) -> None:
         self._relations = relations
-        relations.create_tables()
+        relations.create_tables(LedgerBase.metadata)
 
     def settle(self, organisation: str, bucket: str) -> None:
         """Name the place of the readings, at the first call; later calls must name the same one.
@@ -169,11 +169,11 @@ class Ledger:
                 session.execute(delete(RefusedRow).where(RefusedRow.identifier.in_(part)))
 
 
-def _entry(kind: type[Any], row: Base) -> Any:
+def _entry(kind: type[Any], row: LedgerBase) -> Any:
     return kind(**{field.name: getattr(row, field.name) for field in fields(kind)})
 
 
-def _upsert(session: Session, table: type[Base], entries: Iterable[Entry]) -> None:
+def _upsert(session: Session, table: type[LedgerBase], entries: Iterable[Entry]) -> None:
     """Insert or replace rows by their primary key."""
     values = [asdict(entry) for entry in entries]
     if not values:

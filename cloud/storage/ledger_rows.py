@@ -3,12 +3,18 @@
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, Integer
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from cloud.storage.relational import Base
 
 
-class HomeRow(Base):
+class LedgerBase(DeclarativeBase):
+    """The tables of the ledger, apart from the facts: a data folder without a ledger has none of them."""
+
+    type_annotation_map = Base.type_annotation_map
+
+
+class HomeRow(LedgerBase):
     """The one place that the readings of this ledger are in."""
 
     __tablename__ = "ledger_home"
@@ -18,7 +24,7 @@ class HomeRow(Base):
     __table_args__ = (CheckConstraint("identifier = 1"),)
 
 
-class MarkRow(Base):
+class MarkRow(LedgerBase):
     """See `cloud.storage.port.Mark`."""
 
     __tablename__ = "ledger_marks"
@@ -33,7 +39,7 @@ class MarkRow(Base):
     received_bytes: Mapped[int]
 
 
-class PositionRow(Base):
+class PositionRow(LedgerBase):
     """See `cloud.storage.port.Position`."""
 
     __tablename__ = "ledger_positions"
@@ -54,7 +60,7 @@ class PositionRow(Base):
     top_channel: Mapped[int | None]
 
 
-class PageRow(Base):
+class PageRow(LedgerBase):
     """See `cloud.storage.pages.Page`."""
 
     __tablename__ = "ledger_pages"
@@ -66,7 +72,7 @@ class PageRow(Base):
     last_ns: Mapped[int]
 
 
-class PlaceRow(Base):
+class PlaceRow(LedgerBase):
     """What the lines of a boot carry, fixed before its first reading is written; `content` is the store's own."""
 
     __tablename__ = "ledger_places"
@@ -75,7 +81,7 @@ class PlaceRow(Base):
     content: Mapped[list[Any]]
 
 
-class RefusedRow(Base):
+class RefusedRow(LedgerBase):
     """A point that the store's server refused; device, boot and sequence are those of its reading, if it has one."""
 
     __tablename__ = "ledger_refused"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Engine, LargeBinary, create_engine, event
+from sqlalchemy import JSON, BigInteger, Engine, LargeBinary, MetaData, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -126,10 +126,10 @@ class Relations:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"The store {self.path} cannot be opened ({_reason(error)}).") from error
-        self.create_tables()
+        self.create_tables(Base.metadata)
 
-    def create_tables(self) -> None:
-        """Make the tables that are known by now and not there yet.
+    def create_tables(self, tables: MetaData) -> None:
+        """Make those of `tables` that are not there yet.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class Relations:
             The file cannot be written.
         """
         try:
-            Base.metadata.create_all(self.engine)
+            tables.create_all(self.engine)
         except OperationalError as error:
             raise StoreUnavailable(f"The store {self.path} cannot be opened ({_reason(error)}).") from error
 

@@ -227,6 +227,28 @@ def test_the_same_batch_again_adds_nothing(case, store, pump):
     assert again.latest(pump).duplicates == 32 + 32 + 8
 
 
+def test_a_kill_between_the_readings_and_the_marks_makes_no_double(case, store, pump, monkeypatch):
+    def killed(*_arguments):
+        raise KeyboardInterrupt
+
+    append(store, make_block(pump), marks=[Mark("g", 7, 1, 1)])
+    commit = "cloud.storage.embedded._upsert" if case.kind == "embedded" else "cloud.storage.ledger.Ledger.commit"
+    with monkeypatch.context() as patch:
+        patch.setattr(commit, killed)
+        with pytest.raises(KeyboardInterrupt):
+            append(store, make_block(pump, 16), make_block(pump, 0, boot=2), marks=[Mark("g", 7, 3, 3)])
+    # Meanwhile the device was given to another asset: what was written must not be written elsewhere.
+    case.births[pump] = make_birth(pump, "acme/south/pump-9", names=("a", "b", "c"))
+    again = case.again()
+    assert again.marks() == (Mark("g", 7, 1, 1),)
+    assert again.latest(pump).next_sequence == 16
+    assert len(again.readings(pump)) == 16
+    append(again, make_block(pump, 16), make_block(pump, 0, boot=2), marks=[Mark("g", 7, 3, 3)])
+    assert_equal(again.readings(pump), [make_block(pump, 0, 32), make_block(pump, 0, boot=2)])
+    assert again.counts(pump) == (48, 48)
+    assert again.latest(pump).duplicates == 0
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pieces=st.lists(

@@ -89,9 +89,9 @@ def query_failed(reason: str, settings: StoreSettings) -> CloudError:
 
 
 def reason_of(body: Any) -> str:
-    r"""The reason in the body of an answer, on one line, without a full stop.
+    """The reason in the body of an answer, on one line, without a full stop.
 
-    >>> reason_of(b'{"code":"invalid","message":"unable to parse\n"}'), reason_of('{"error":"no database."}')
+    >>> reason_of(b'{"code":"invalid","message":"unable  to parse."}'), reason_of('{"error":"no database"}')
     ('unable to parse', 'no database')
     >>> reason_of("<html>"), reason_of(None)
     ('<html>', '')
