@@ -14,12 +14,14 @@ from firmware.errors import CompilerError
 C_FOLDER = Path(__file__).resolve().parent / "c"
 DEVICE_PROGRAM = "tocsin-device"
 IMAGE_CHECK_PROGRAM = "tocsin-image-check"
+PARTS_CHECK_PROGRAM = "tocsin-parts-check"
 
 _INCLUDES = ("include", "generated", "ports/host")
 _CORE = ("src/*.c", "generated/*.c")
 _PROGRAMS = {
     DEVICE_PROGRAM: ("main.c", "host_image.c", "host_memory.c", "host_streams.c"),
     IMAGE_CHECK_PROGRAM: ("image_check.c",),
+    PARTS_CHECK_PROGRAM: ("parts_check.c",),
 }
 WARNINGS = (
     "-Wall",
@@ -81,7 +83,7 @@ def build_host(output_folder: Path, *, sanitize: bool = False, compiler: Sequenc
 
     Returns
     -------
-    Path of `tocsin-device`; `tocsin-image-check` lies beside it.
+    Path of `tocsin-device`; `tocsin-image-check` and `tocsin-parts-check` lie beside it.
 
     Raises
     ------
