@@ -24,6 +24,7 @@ class Programmer(ABC):
 
     tool = ""
     how_to_install = ""
+    remedy = ""
 
     def __init__(self, board: Board, serial: str = "") -> None:
         self.board = board
@@ -61,7 +62,7 @@ class Programmer(ABC):
         if outcome.not_permitted():
             raise permission_error(self.tool)
         if outcome.status:
-            raise FlashError(f"{self.tool} could not {what} ({outcome.last_line()}); start the boot loader again")
+            raise FlashError(f"{self.tool} could not {what} ({outcome.last_line()}); {self.remedy}")
         return outcome
 
 
@@ -70,6 +71,7 @@ class DfuUtil(Programmer):
 
     tool = "dfu-util"
     how_to_install = "on Debian: apt install dfu-util"
+    remedy = "start the board's boot loader again"
     _FOUND = re.compile(r'Found DFU: \[0483:df11\].*\balt=0\b.*\bserial="([^"]*)"')
 
     def _command(self, place: str, *last: str) -> tuple[str, ...]:
@@ -103,6 +105,7 @@ class StFlash(Programmer):
 
     tool = "st-flash"
     how_to_install = "on Debian: apt install stlink-tools"
+    remedy = "check the wires between ST-LINK and board"
     _SERIAL = re.compile(r"^\s*serial:\s*(\S+)", re.MULTILINE)
     _CHIP = re.compile(r"^\s*chipid:\s*(0x[0-9a-fA-F]+)", re.MULTILINE)
 

@@ -34,13 +34,9 @@ class Staged:
     device: str
     last_boot: int
 
-    def folders(self) -> list[str]:
-        """The folders that the files stand in, parents first."""
-        found: set[str] = set()
-        for file in self.files:
-            parts = file.path.strip("/").split("/")[:-1]
-            found |= {"/" + "/".join(parts[:count]) for count in range(1, len(parts) + 1)}
-        return sorted(found)
+    def tops(self) -> list[str]:
+        """Files and folders at the top of the board, in order."""
+        return sorted({file.path.split("/")[1] for file in self.files})
 
     def total_bytes(self) -> int:
         """Bytes of all files."""

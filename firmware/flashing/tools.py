@@ -52,8 +52,8 @@ def installed(tool: str) -> bool:
     return shutil.which(tool) is not None
 
 
-def run(command: tuple[str, ...], limit_seconds: float) -> Outcome:
-    """Run a command to its end; FlashError when it is not there or takes longer."""
+def run(command: tuple[str, ...], limit_seconds: float, folder: Path | None = None) -> Outcome:
+    """Run a command to its end, in `folder` if one is given; FlashError when it is not there or takes longer."""
     try:
         done = subprocess.run(
             command,
@@ -62,6 +62,7 @@ def run(command: tuple[str, ...], limit_seconds: float) -> Outcome:
             stderr=subprocess.STDOUT,
             timeout=limit_seconds,
             check=False,
+            cwd=folder,
         )
     except subprocess.TimeoutExpired as error:
         raise FlashError(

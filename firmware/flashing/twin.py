@@ -13,27 +13,20 @@ from firmware.flashing.staging import DEVICE_FOLDER, Staged
 from firmware.flashing.tools import Outcome, Say, Step, run
 
 COPY_LIMIT_SECONDS = 300
-EXEC_LIMIT_SECONDS = 60
-#: Runs on the board: makes the folders that are missing and counts boots on from the last one known.
-_PREPARE = """
-import os
-for path in {folders}:
-    try:
-        os.mkdir(path)
-    except OSError:
-        os.stat(path)
+RUN_LIMIT_SECONDS = 60
+#: Runs on the board: counts boots on from the last one known to this machine.
+_BOOTS = """
 last = 0
-for name in ('/boot', '/boot-copy'):
+for name in ('boot', 'boot-copy'):
     try:
-        with open('/{device}' + name) as source:
+        with open('/{device}/' + name) as source:
             last = max(last, int(source.read()))
     except (OSError, ValueError):
         pass
 if last < {last_boot}:
-    for name in ('/boot-copy', '/boot'):
-        with open('/{device}' + name, 'w') as target:
+    for name in ('boot-copy', 'boot'):
+        with open('/{device}/' + name, 'w') as target:
             target.write('{last_boot}')
-print('prepared')
 """
 #: Runs on the board: the digest of each file, or what is wrong with it.
 _DIGESTS = """
@@ -53,18 +46,16 @@ for path in {paths}:
 """
 
 
-def plan(port: str, staged: Staged, folder: Path = Path()) -> list[Step]:
-    """The steps, with the staged files in `folder`; the last, the self-test, needs no tool."""
+def plan(port: str, staged: Staged) -> list[Step]:
+    """The steps, typed in the folder with the staged files; the last, the self-test, needs no tool."""
     connect = ("mpremote", "connect", port)
-    copies: list[str] = []
-    for file in staged.files:
-        copies += ["+"] * bool(copies) + ["fs", "cp", str(folder / file.path[1:]), f":{file.path}"]
-    prepare = _PREPARE.format(folders=staged.folders(), device=DEVICE_FOLDER, last_boot=staged.last_boot)
-    digests = _DIGESTS.format(paths=[file.path for file in staged.files])
     return [
-        Step("make the folders, and go on counting boots", (*connect, "exec", prepare)),
-        Step(f"copy {len(staged.files)} files, {staged.total_bytes()} bytes", (*connect, *copies)),
-        Step("compare them on the board", (*connect, "exec", digests)),
+        Step(
+            f"copy {len(staged.files)} files, {staged.total_bytes()} bytes (what is there already is left)",
+            (*connect, "fs", "cp", "-r", *staged.tops(), ":"),
+        ),
+        Step("go on counting boots", (*connect, "run", "boots.py")),
+        Step("compare the files on the board by SHA-256", (*connect, "run", "digests.py")),
         Step("start it and read its self-test"),
     ]
 
@@ -73,33 +64,39 @@ def flash(port: str, staged: Staged, say: Say) -> None:
     """Copy, compare; FlashError when the board holds something else than was sent, or cannot be reached."""
     if importlib.util.find_spec("mpremote") is None:
         raise FlashError("mpremote is not installed; install it with pip install 'tocsin[firmware]'")
+    if port.startswith("/") and not Path(port).exists():
+        raise FlashError(
+            f"there is no port {port}; plug the board in, and look which ports there are with mpremote devs"
+        )
     with tempfile.TemporaryDirectory(prefix="tocsin-flash-") as place:
+        folder = Path(place)
         for file in staged.files:
-            target = Path(place) / file.path[1:]
+            target = folder / file.path[1:]
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.content)
-        prepare, copy, compare, _ = plan(port, staged, Path(place))
-        say(prepare.purpose)
-        _run(port, prepare, EXEC_LIMIT_SECONDS)
-        say(copy.purpose)
-        _run(port, copy, COPY_LIMIT_SECONDS)
+        boots = _BOOTS.format(device=DEVICE_FOLDER, last_boot=staged.last_boot)
+        (folder / "boots.py").write_text(boots, encoding="utf-8")
+        digests = _DIGESTS.format(paths=[file.path for file in staged.files])
+        (folder / "digests.py").write_text(digests, encoding="utf-8")
+        *before, compare, _ = plan(port, staged)
+        for step in before:
+            say(step.purpose)
+            _run(port, step, COPY_LIMIT_SECONDS, folder)
         say(compare.purpose)
-        _compare(staged, _run(port, compare, EXEC_LIMIT_SECONDS).text)
+        _compare(staged, _run(port, compare, RUN_LIMIT_SECONDS, folder).text)
     say(f"verified: the digests of all {len(staged.files)} files are right on the board")
 
 
-def _run(port: str, step: Step, limit_seconds: float) -> Outcome:
+def _run(port: str, step: Step, limit_seconds: float, folder: Path) -> Outcome:
     """Run a step of mpremote's with the one of this Python."""
-    outcome = run((sys.executable, "-m", *step.command), limit_seconds)
+    outcome = run((sys.executable, "-m", *step.command), limit_seconds, folder)
     if outcome.status == 0:
         return outcome
     said = outcome.last_line()
-    if "in use" in said:
-        raise FlashError(f"{port} is held by another program ({said}); stop the gateway or monitor that reads it")
     if "failed to access" in said or "no device found" in said:
         raise FlashError(
-            f"{port} cannot be opened ({said}); check the cable and the name, and that you are in the group of the "
-            "port (Debian: sudo usermod -aG dialout $USER, then log in again)"
+            f"{port} cannot be opened ({said}); stop the gateway or monitor that reads it, and make sure that you are "
+            "in the group of the port (Debian: sudo usermod -aG dialout $USER, then log in again)"
         )
     if "raw repl" in said:
         raise FlashError(
@@ -107,7 +104,7 @@ def _run(port: str, step: Step, limit_seconds: float) -> Outcome:
         )
     if "ENOSPC" in outcome.text or "OSError: 28" in outcome.text:
         raise FlashError(f"the file system of the board on {port} is full; remove files with mpremote fs rm")
-    raise FlashError(f"mpremote could not {step.purpose} on {port} ({said}); reset the board and try again")
+    raise FlashError(f"mpremote on {port}: {step.purpose}: {said}; reset the board and try again")
 
 
 def _compare(staged: Staged, text: str) -> None:

@@ -38,11 +38,12 @@ class BirthTemplate:
                 raise MessageError("birth message: field 6 must hold [name, unit, offset, step] per channel")
             name, position = compact.read_text(provisioned, position + 1)
             _, position = compact.read_text(provisioned, position)
-            _, offset, _, step = struct.unpack(">BdBd", provisioned[position : position + 18])
+            numbers = position
             for _ in range(2):
                 major, _, position = read_head(provisioned, position)
                 if major != 7:
                     raise MessageError("birth message: field 6 must hold 64-bit floats")
+            _, offset, _, step = struct.unpack(">BdBd", provisioned[numbers:position])
             self.channels.append(name)
             self.resolutions.append((offset, step))
         self._middle = provisioned[begin:position]

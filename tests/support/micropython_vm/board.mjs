@@ -43,10 +43,12 @@ function awaitByte() {
   }
 }
 
-let silent = false;
+// How much of what the VM says next is kept from the line.
+let hidden = 0;
 
 function write(bytes) {
-  let sent = silent ? bytes.length : 0;
+  let sent = Math.min(hidden, bytes.length);
+  hidden -= sent;
   while (sent < bytes.length) {
     try {
       sent += fs.writeSync(1, bytes, sent);
@@ -76,6 +78,25 @@ function runMain(vm) {
   }
 }
 
+// Raw paste: this port's own reader of it does not wait for the line, so a program is collected here and run as the raw
+// prompt runs it, whose "OK" this mode does not have.
+function pasteRaw(vm) {
+  const windowBytes = 128;
+  awaitByte(); // "A"
+  awaitByte(); // 0x01
+  write(Buffer.from([0x52, 0x01, windowBytes, 0]));
+  const program = [];
+  for (let byte = awaitByte(); byte !== 4; byte = awaitByte()) {
+    program.push(byte);
+    if (program.length % windowBytes === 0) write(Buffer.from([1]));
+  }
+  write(Buffer.from([4]));
+  hidden = 2;
+  for (const byte of program) vm.replProcessChar(byte);
+  vm.replProcessChar(4);
+  hidden = 0;
+}
+
 let vm = await start((target) => copyIn(target, process.argv[3], "/"));
 let raw = false;
 runMain(vm);
@@ -83,10 +104,7 @@ vm.replInit();
 for (;;) {
   const byte = awaitByte();
   if (raw && byte === 5) {
-    // Raw paste reads the line in a way that this port does not have: "understood, not supported".
-    awaitByte();
-    awaitByte();
-    write(Buffer.from("R\0"));
+    pasteRaw(vm);
     continue;
   }
   if (byte === 1 || byte === 2) raw = byte === 1;
@@ -95,9 +113,9 @@ for (;;) {
     const before = vm.FS;
     vm = await start((target) => copyTree(before, target, "/"));
     if (!raw) runMain(vm);
-    silent = raw; // no banner of the friendly prompt on the way to the raw one
+    hidden = raw ? Infinity : 0; // no banner of the friendly prompt on the way to the raw one
     vm.replInit();
-    silent = false;
+    hidden = 0;
     if (raw) vm.replProcessChar(1);
   }
 }

@@ -5,7 +5,8 @@ import path from "node:path";
 
 const OF_THE_PORT = new Set(["dev", "proc", "tmp", "home"]);
 
-// Emscripten numbers its errors in its own way (ENOENT is 44); a board has the numbers of the errno module.
+// Emscripten numbers its errors in its own way (ENOENT is 44); a board has the numbers of the errno module. And on a board
+// the empty path is the folder that one is in.
 export const bridge = `
 def _bridge():
     import builtins
@@ -15,6 +16,8 @@ def _bridge():
 
     def bridged(function):
         def call(*arguments, **named):
+            if arguments and arguments[0] == "":
+                arguments = (".",) + arguments[1:]
             try:
                 return function(*arguments, **named)
             except OSError as error:
