@@ -30,7 +30,7 @@ from shared.messages import codec
 from shared.serial import framing
 
 _SHORTEST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 2.0
 #: A line that lasted less did not end the trouble: back-off goes on.
 _STEADY_SECONDS = 10.0
 #: How often a line looks at the inbox that was full, at images that are due, and at what it has to say.

@@ -1,18 +1,34 @@
 """Devices on serial lines, at a real gateway with a real broker: a twin behind TCP and behind a pseudo-terminal."""
 
 import json
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from gateway_partners import HEALTHY, LIMIT_SECONDS, Cloud, Device, assert_judged_as_alone, image_for, process, until
+from gateway_partners import (
+    HEALTHY,
+    LIMIT_SECONDS,
+    PROFILE,
+    Cloud,
+    Device,
+    assert_judged_as_alone,
+    image_for,
+    process,
+    until,
+)
 from serial_twin import PtyLine, SerialTwin, TcpLine, board, model
 
+from firmware.emulator.sensor import EmulatedSensor
+from firmware.host.fleet import write_device
+from firmware.host.replay import Source, push_all
 from gateway import service
 from gateway.settings import GatewaySettings
+from gateway.store import Store
+from gateway.updates import digest_of
 from shared import topics
 from shared.broker import Broker, free_port
 from shared.messages import codec
@@ -156,6 +172,11 @@ def test_a_board_gets_a_signed_image_part_by_part_and_once(settings, line, cloud
     assert {data.model_version for data in judged if data.sequence >= 64} == {3}
 
 
+def refusals(cloud):
+    states = [codec.decode_state(body) for body in cloud.of_kind("state")]
+    return [state.reason for state in states if state.result == "refused"]
+
+
 def accepted(cloud):
     states = [codec.decode_state(body) for body in cloud.of_kind("state")]
     return [state.judged_version for state in states if state.result == "accepted"]
@@ -183,14 +204,10 @@ def test_a_device_that_refuses_an_image_does_not_get_it_again(settings, line, cl
     twin = SerialTwin(line, checks_images=False)
     play(twin, 32)
 
-    def refusals():
-        states = [codec.decode_state(body) for body in cloud.of_kind("state")]
-        return [state.reason for state in states if state.result == "refused"]
-
     with running(settings):
         until(lambda: twin.poll() and twin.delivered(), "the marks")
         cloud.send(topics.release(settings.id, "pump-1"), image_for(3, KEY), True)
-        until(lambda: twin.poll() and refusals(), "the refusal in the cloud")
+        until(lambda: twin.poll() and refusals(cloud), "the refusal in the cloud")
         play(twin, 64, first=32)
         until(lambda: twin.poll() and twin.delivered(), "readings after it")
     again = SerialTwin(line, boot=2, checks_images=False)
@@ -200,7 +217,39 @@ def test_a_device_that_refuses_an_image_does_not_get_it_again(settings, line, cl
         cloud.send(topics.release(settings.id, "pump-1"), image_for(4, KEY), True)
         until(lambda: again.poll() and again.parts, "a newer image")
     assert (twin.parts, again.parts) == ([0], [0])
-    assert set(refusals()) == {"this device cannot check a signature"}
+    assert set(refusals(cloud)) == {"this device cannot check a signature"}
+
+
+@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="needs QEMU for Arm: apt install qemu-system-arm")
+def test_the_firmware_of_a_board_is_served_and_refuses_an_image_once(settings, cloud, tmp_path):
+    """The C core on an emulated STM32F405, which cannot check a signature yet."""
+    rows = np.arange(64)
+    source = Source(rows * 1_000_000_000, np.stack([rows % 7, rows % 5], 1).astype(np.int32))
+    folder = write_device(tmp_path / "fleet", PROFILE, source, model(1, None))
+    sensor = EmulatedSensor(PROFILE, folder, 0)
+    settings = settings.model_copy(update={"serial_inputs": (f"tcp://127.0.0.1:{sensor.gateway_port}",)})
+
+    def delivered(readings):
+        sensor.poll()
+        return sensor.device.sequence == readings and sensor.delivered()
+
+    sensor.start()
+    try:
+        with running(settings):
+            push_all(sensor.device, source)
+            until(lambda: delivered(64), "the marks")
+            cloud.send(topics.release(settings.id, "pump-1"), model(3, KEY), True)
+            until(lambda: sensor.poll() is None and refusals(cloud), "the refusal in the cloud")
+            sensor.device.push_row(64_000_000_000, [1, 1])
+            sensor.device.close_message()
+            until(lambda: delivered(65), "the mark of a reading after it")
+    finally:
+        sensor.stop()
+        sensor.device.line.close()
+    assert len(cloud.readings()) == 65
+    assert len(set(refusals(cloud))) == 1
+    with closing(Store(settings.data_folder, read_only=True)) as store:
+        assert store.releases()["pump-1"].refused == digest_of(model(3, KEY))
 
 
 def test_while_its_line_is_alive_a_device_is_on_that_line_alone(settings, line, cloud, broker, capsys):
