@@ -72,9 +72,8 @@ class Link:
         if reason.is_failure:
             if not self._refused:
                 self._refused = True
-                sys.stderr.write(
-                    f"the broker at {self._host}:{self._port} refuses {self.device} ({reason}); set its user and password\n"
-                )
+                place = f"{self._host}:{self._port}"
+                sys.stderr.write(f"the broker at {place} refuses {self.device} ({reason}); set its user and password\n")
             return
         self._refused = False
         client.subscribe([(topics.device_stored(self.device), 1), (topics.image(self.device), 1)])
