@@ -23,10 +23,11 @@ class PointsRefused(Exception):  # noqa: N818  (named for what it says)
     """Points of a request were refused; `dropped` is how many by the server's own account, None if it gave none."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
         found = _DROPPED.search(reason)
         self.dropped = int(found[1]) if found else None
+        # InfluxDB ends with the number, and may list the points in between.
+        self.reason = _shortened(_DROPPED.sub("", reason).strip())
+        super().__init__(self.reason)
 
 
 class NotNow(StoreUnavailable):
@@ -83,8 +84,8 @@ def not_now(error: Exception, settings: StoreSettings) -> NotNow:
 def query_failed(reason: str, settings: StoreSettings) -> CloudError:
     """The error for a query that the server does not understand: waiting does not help."""
     return CloudError(
-        f"InfluxDB at {settings.influxdb_url} refused a query ({reason}): see whether something else writes into "
-        f"bucket {settings.influxdb_bucket}."
+        f"InfluxDB at {settings.influxdb_url} refused a query ({_shortened(reason)}): see whether something else writes "
+        f"into bucket {settings.influxdb_bucket}."
     )
 
 
@@ -103,11 +104,15 @@ def reason_of(body: Any) -> str:
         content = None
     if isinstance(content, dict):
         text = str(content.get("message") or content.get("error") or "")
-    return " ".join(text.split())[:400].rstrip(".")
+    return " ".join(text.split()).rstrip(".")
+
+
+def _shortened(reason: str, limit: int = 200) -> str:
+    return reason if len(reason) <= limit else reason[:limit].rsplit(" ", 1)[0] + " ..."
 
 
 def _or_status(reason: str, status: int) -> str:
-    return f"{status}, {reason}" if reason else f"status {status}"
+    return f"{status}, {_shortened(reason)}" if reason else f"status {status}"
 
 
 def _is_missing(status: int, reason: str) -> bool:

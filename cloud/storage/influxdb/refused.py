@@ -19,7 +19,8 @@ LEDGER_LIMIT = 100_000
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 3_600.0
 #: Tried at once; between two such batches readings can be written.
 _BATCH_LINES = 500
-_VARYING = re.compile(r"'.*'|\d+", re.DOTALL)
+#: What differs between two points that are refused for the same reason.
+_VARYING = re.compile(r"'.*'| - .*|\d+", re.DOTALL)
 
 
 def refused_points(refused: Sequence[tuple[str, str]]) -> list[RefusedPoint]:
