@@ -20,8 +20,12 @@ TIERS = {
     "gateway": ("gateway.cli", "app", "Run an edge gateway, or ask for its state."),
     "cloud": ("cloud.cli", "app", "Run the cloud: ingest, store, API and console."),
     "firmware": ("firmware.cli", "app", "Build the C core for this machine; look into model images."),
+    "grafana": ("cloud.grafana.cli", "app", "Dashboards for a Grafana: as files, or into one that runs."),
     "servers": ("tocsin.servers.cli", "app", "Find, build and run InfluxDB on this machine."),
 }
+#: The extra that a command's packages come with, where it is not called like the command.
+EXTRAS = {"grafana": "site"}
+_PACKAGES = ("tocsin", "shared", "firmware", "gateway", "cloud")
 
 
 class _Lazy(TyperGroup):
@@ -48,13 +52,13 @@ class _Lazy(TyperGroup):
         try:
             group = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
-            if (error.name or "").startswith(cmd_name):
+            if (error.name or "").partition(".")[0] in _PACKAGES:
                 raise TocsinError(
                     f"this installation of Tocsin lacks {error.name}, a part of it; install Tocsin again"
                 ) from error
             raise TocsinError(
                 f"tocsin {cmd_name} needs the package {error.name}, which is not installed: "
-                f"pip install '.[{cmd_name}]' in Tocsin's folder"
+                f"pip install '.[{EXTRAS.get(cmd_name, cmd_name)}]' in Tocsin's folder"
             ) from error
         command = typer.main.get_group(group)
         command.name = cmd_name
