@@ -1,14 +1,15 @@
 """What a board says when it starts: the lines of its self-test and its birth."""
 
+import contextlib
 import time
 
+from firmware.board_line import open_line, reason_of
 from firmware.errors import LineError
 from firmware.flashing.tools import Say
 from shared.errors import MessageError
 from shared.messages import codec
 from shared.serial import framing
 
-BAUD = 115_200
 LIMIT_SECONDS = 30.0
 #: To MicroPython's prompt: the friendly one, then start again and run main.py.
 _RESTART = b"\r\x02\x04"
@@ -19,27 +20,24 @@ def restart_and_listen(port: str, say: Say, limit_seconds: float = LIMIT_SECONDS
 
     LineError: the port cannot be opened, or no birth came; what the board said instead is in the sentence.
     """
-    import serial  # only those who speak to boards need it
-
-    line = serial.Serial(baudrate=BAUD, timeout=0.1, write_timeout=2.0, exclusive=True)
-    line.port = port
-    line.dtr = line.rts = False  # high, they reset common boards
     decoder = framing.Decoder()
     garbage = b""
     try:
-        with line:
+        with contextlib.closing(open_line(port)) as line:
             line.write(_RESTART)
             deadline = time.monotonic() + limit_seconds
             while time.monotonic() < deadline:
-                received = line.read(max(1, line.in_waiting))
+                received = line.read(0.1)
                 garbage = (garbage + received)[-2000:]
                 for kind, body in decoder.push(received):
                     if kind == framing.LOG:
                         say(body.decode("utf-8", "replace"))
                     elif kind == framing.BIRTH:
                         return codec.decode_birth(body)
-    except serial.SerialException as error:
-        raise LineError(f"{port} cannot be used ({error}); plug the board in, or stop what else reads it") from error
+    except OSError as error:
+        raise LineError(
+            f"{port} cannot be used ({reason_of(error)}); plug it in, or stop what else reads it"
+        ) from error
     except MessageError as error:
         raise LineError(f"the board on {port} sends a birth that cannot be read ({error}); flash it again") from error
     said = garbage.decode("utf-8", "replace").split()
