@@ -19,6 +19,7 @@ from shared.errors import TocsinError
 from shared.recordings import Recording
 from tocsin.demo.api import Api
 from tocsin.demo.folder import data_folder
+from tocsin.demo.influxdb import check_store, own_server, start_server
 from tocsin.demo.options import DemoOptions
 from tocsin.demo.prepare import Plan, check, prepare
 from tocsin.demo.processes import Child
@@ -50,6 +51,7 @@ def run_demo(options: DemoOptions) -> int:
     recording = check(options)
     check_sensors(options.sensors, recording)
     _check_port(options.port)
+    check_store()
     console = Console()
     try:
         with data_folder(options.folder), ExitStack() as stack:
@@ -169,6 +171,11 @@ class Demo:
         broker = self.stack.enter_context(Broker(self.folder / "broker", on_event=self._say))
         self.broker_url = broker.url
         (self.folder / "broker.pid").write_text(f"{broker.pid}\n")
+        store: dict[str, str] = {}
+        influxd = own_server(self._say)
+        if influxd is not None:
+            store = start_server(influxd, self.folder / "influxdb", self.stack)
+            self._say(f"readings go to InfluxDB at {store['TOCSIN_INFLUXDB_URL']}")
         port = self.options.port or free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._child(
@@ -178,6 +185,7 @@ class Demo:
                 "TOCSIN_CLOUD_DATA_FOLDER": str(self.folder / "cloud"),
                 "TOCSIN_CLOUD_BROKER": broker.url,
                 "TOCSIN_CLOUD_PORT": str(port),
+                **store,
             },
         )
 
