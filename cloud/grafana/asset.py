@@ -20,6 +20,7 @@ from cloud.grafana.style import (
     fixed_colour,
     legend,
     panel,
+    rows,
     score_override,
     threshold_line,
     tooltip,
@@ -189,7 +190,7 @@ def _highest(number: int, place: tuple[int, int, int, int]) -> table.Panel:
     places = ("at", "score", "gateway_score", "sensor_score", "top_channel", "model_version")
     return (
         panel(
-            table.Panel(),
+            rows(),
             number,
             "Highest score of ${device}",
             "The one reading of the shown time with the highest score, and the channel that weighed most in it, "

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.dashboard import AnnotationQuery, DataTransfo
 from cloud.grafana import queries
 from cloud.grafana.names import DATASOURCE
 from cloud.grafana.query import FluxAnnotationTarget
-from cloud.grafana.style import ALARM, coloured_cell, column, panel, score_override, to_asset
+from cloud.grafana.style import ALARM, coloured_cell, column, panel, rows, score_override, to_asset
 
 _TIME_ZONE = "Times are those of your browser's time zone."
 
@@ -16,7 +16,7 @@ def alarm_table(number: int, place: tuple[int, int, int, int], *, with_asset: bo
     order = ["began", "state", "lasted", "name", "asset", "device", "score", "reason", "provisional"]
     built = (
         panel(
-            table.Panel(),
+            rows(),
             number,
             "Alarms",
             "Alarms that lasted at some moment of the shown time, the newest first, with the reasons in words. "
@@ -44,7 +44,7 @@ def device_table(number: int, place: tuple[int, int, int, int], *, with_asset: b
     order = ["state", "device", "name", "silent", "score", "model_version", "last_reading", "asset"]
     built = (
         panel(
-            table.Panel(),
+            rows(),
             number,
             "Devices",
             "Every device that sent readings in the last 30 days, the longest silent first. Silent: its last reading "

@@ -187,6 +187,7 @@ def _model_versions(number: int, place: tuple[int, int, int, int]) -> statetimel
         .show_value(common_models.VisibilityMode.AUTO)
         .merge_values(True)
         .row_height(0.8)
+        .fill_opacity(70)
         .legend(common.VizLegendOptions().show_legend(False).display_mode(common_models.LegendDisplayMode.HIDDEN))
         .tooltip(tooltip())
     )

@@ -79,6 +79,11 @@ def panel(
     )
 
 
+def rows() -> table.Panel:
+    """A table with a header; without any option Grafana would get none at all."""
+    return table.Panel().show_header(True).cell_height(common_models.TableCellHeight.SM)
+
+
 def score_thresholds() -> dashboard.ThresholdsConfig:
     """Below 1 normal, from 1 on flagged; a silent tile has -1."""
     return thresholds((None, QUIET), (0.0, NORMAL), (1.0, ALARM))

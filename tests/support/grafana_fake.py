@@ -82,6 +82,7 @@ class FakeGrafana:
             """Hands every request to the fake."""
 
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # or every answer waits for an acknowledgement
 
             def _any(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
