@@ -8,18 +8,18 @@ import time
 
 import numpy as np
 import pytest
+from micropython_board import MicroPythonBoard, lay_out, run_module
+from small_devices import PUBLIC_KEY, provision_small, signed, small_image, small_profile, small_rows
 
 from firmware.micropython import serial_loop
 from firmware.micropython.device import Device
 from firmware.micropython.slots import Slots
-from micropython_board import MicroPythonBoard, lay_out, run_module
 from shared import model_image
 from shared.messages import codec, compact
 from shared.model_image import ImageContent
 from shared.recordings import profile_of
 from shared.recordings.simulator import simulate
 from shared.serial import framing
-from small_devices import PUBLIC_KEY, provision_small, signed, small_image, small_profile, small_rows
 
 #: What the VM does with a recording: the same calls as `pushed`.
 DEVICE_BENCH = """
