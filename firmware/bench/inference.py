@@ -1,13 +1,13 @@
 """Runs a packed model on an emulated core."""
 
 import struct
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware.bench.cores import Core, Kernel
 from firmware.bench.program import build_program
+from firmware.bench.run import Run
 from firmware.bench.unicorn_machine import MODEL_ADDRESS, RAM_ADDRESS, UnicornMachine
 from firmware.kernels.packing import PackedModel, pack
 from firmware.kernels.plan import MemoryPlan, plan_memory
@@ -18,15 +18,6 @@ _MEMORY_STRUCT = RAM_ADDRESS + 0x1010
 _FIRST = RAM_ADDRESS + 0x2000
 _SECOND = RAM_ADDRESS + 0x8000
 _FENCE = bytes(range(16, 32))
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """Outputs (rows, outputs) int8; instructions of each inference when they were counted; stack."""
-
-    outputs: NDArray[np.int8]
-    instructions: NDArray[np.int64]
-    stack_bytes: int
 
 
 class EmulatedModel:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware.bench.cores import Core, Kernel
-from firmware.build import C_FOLDER, WARNINGS, _compile, packaged_compiler
+from firmware.build import C_FOLDER, WARNINGS, packaged_compiler
+from firmware.build import _compile as compile_with
 from shared.errors import UsageError
 
-_LINKER_SCRIPT = Path(__file__).resolve().parent / "bench.ld"
+_FOLDER = Path(__file__).resolve().parent
 _FLAGS = ("-std=c99", "-Os", "-g", "-ffreestanding", "-fno-unwind-tables", "-ffunction-sections")
 EXPORTED = ("tocsin_kernel_infer", "tocsin_kernel_input")
 
@@ -34,36 +35,41 @@ class Program:
 
 
 @functools.cache
-def build_program(core: Core, kernel: Kernel, extra: tuple[str, ...] = ()) -> Program:
-    """Compile and link; the same sources give the same bytes.
+def build_program(core: Core, kernel: Kernel) -> Program:
+    """Compile and link the functions that are measured; the same sources give the same bytes.
 
     Raises CompilerError when there is no compiler or it refuses the sources, UsageError without pyelftools.
     """
     with tempfile.TemporaryDirectory(prefix="tocsin-kernel-") as folder:
         path = Path(folder) / "kernel.elf"
-        sources = [C_FOLDER / "kernels" / name for name in ("run.c", *kernel.sources, *extra)]
-        _compile(
-            [
-                *packaged_compiler(),
-                "-target",
-                "thumb-freestanding-eabi",
-                f"-mcpu={core.compiler_name}",
-                *_FLAGS,
-                *WARNINGS,
-                *(f"-D{name}" for name in kernel.defines),
-                *(f"-I{C_FOLDER / name}" for name in ("include", "generated", "kernels")),
-                *(str(source) for source in sources),
-                *(str(C_FOLDER / "src" / name) for name in ("tocsin_integer.c",)),
-                str(C_FOLDER / "generated" / "tocsin_sine_table.c"),
-                f"-Wl,-T,{_LINKER_SCRIPT}",
-                "-Wl,--gc-sections",
-                *(f"-Wl,-u,{name}" for name in EXPORTED),
-                "-o",
-                str(path),
-            ],
-            Path(folder),
-        )
+        link(core, kernel, path)
         return read_program(path)
+
+
+def link(core: Core, kernel: Kernel, path: Path, main: str | None = None, script: str = "bench.ld") -> None:
+    """Compile a kernel and the core's files that it needs; `main` is one more source, of this folder."""
+    compile_with(
+        [
+            *packaged_compiler(),
+            "-target",
+            "thumb-freestanding-eabi",
+            f"-mcpu={core.compiler_name}",
+            *_FLAGS,
+            *WARNINGS,
+            *(f"-D{name}" for name in kernel.defines),
+            *(f"-I{C_FOLDER / name}" for name in ("include", "generated", "kernels")),
+            *(str(C_FOLDER / "kernels" / name) for name in ("run.c", *kernel.sources)),
+            str(C_FOLDER / "src" / "tocsin_integer.c"),
+            str(C_FOLDER / "generated" / "tocsin_sine_table.c"),
+            *([] if main is None else [str(_FOLDER / main)]),
+            f"-Wl,-T,{_FOLDER / script}",
+            "-Wl,--gc-sections",
+            *(f"-Wl,-u,{name}" for name in EXPORTED),
+            "-o",
+            str(path),
+        ],
+        path.parent,
+    )
 
 
 def read_program(path: Path) -> Program:
@@ -83,6 +89,4 @@ def read_program(path: Path) -> Program:
                     segments.append(Segment(section["sh_addr"], section.data()))
         table = elf.get_section_by_name(".symtab")
         symbols = {symbol.name: symbol["st_value"] for symbol in table.iter_symbols() if symbol.name}
-    return Program(
-        tuple(segments), symbols, sizes[".text"], sizes[".rodata"], sizes[".data"] + sizes[".bss"]
-    )
+    return Program(tuple(segments), symbols, sizes[".text"], sizes[".rodata"], sizes[".data"] + sizes[".bss"])

@@ -6,7 +6,7 @@ Unicorn tells each basic block that begins; how many instructions a block holds 
 from typing import Any
 
 from firmware.bench.program import Program
-from firmware.errors import FirmwareError
+from firmware.bench.run import MachineError
 from shared.errors import UsageError
 
 FLASH_ADDRESS = 0x00010000
@@ -18,10 +18,6 @@ STACK_BYTES = 4096
 STACK_END = RAM_ADDRESS + RAM_BYTES
 _RETURN_ADDRESS = FLASH_ADDRESS + FLASH_BYTES - 16
 _PAINT = 0xA5
-
-
-class MachineError(FirmwareError):
-    """A program did what it must not on the emulated core; the sentence names the place."""
 
 
 class UnicornMachine:

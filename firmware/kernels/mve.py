@@ -1,6 +1,8 @@
-"""Target `portable`: any processor with a C compiler.
+"""Target `mve`: cores with the vector extension (M55, M85); `firmware/c/kernels/mve.c` reads it.
 
-A block: four biases; per column the int8 weights of its four rows; four multipliers; four shifts.
+A block of eight rows: biases; per sixteen columns the int8 weights of row 0, row 1, ...; multipliers; shifts, held as
+``32 - shift`` (int8). The sums are exact for any weights; a block with a shift below 33 is plain: biases, int8 weights
+row by row, multipliers, shifts; the same size.
 """
 
 import numpy as np
@@ -8,33 +10,60 @@ import numpy as np
 from firmware.kernels.block import Block, signed_words, words
 
 NAME = "mve"
-BLOCK_ROWS = 4
+BLOCK_ROWS = 8
 LANE_BYTES = 1
-LANES = 4
+LANES = 16
 LESS_LOW = False
+
+_HIGH_WORD = 32
 
 
 def columns_of(inputs: int) -> int:
-    """Columns of a packed row."""
-    return inputs
+    """Columns of a packed row: a multiple of sixteen."""
+    return -(-inputs // LANES) * LANES
 
 
-def pack(block: Block) -> bytes:
-    """The bytes of a block; there is none that this target cannot compute."""
+def pack(block: Block) -> bytes | None:
+    """The bytes of a block, or None if it must be plain."""
+    if block.shifts.min() <= _HIGH_WORD:
+        return None
+    ordered = block.weights.reshape(BLOCK_ROWS, -1, LANES).transpose(1, 0, 2)
     return (
         words(block.bias)
-        + block.weights.T.astype(np.int8).tobytes()
+        + ordered.astype(np.int8).tobytes()
         + words(block.multipliers)
-        + block.shifts.astype(np.uint8).tobytes()
+        + (_HIGH_WORD - block.shifts).astype(np.int8).tobytes()
     )
 
 
 def unpack(content: bytes, columns: int) -> Block:
     """What `pack` packed."""
-    scales = 16 + 4 * columns
+    scales = 32 + 8 * columns
+    ordered = np.frombuffer(content[32:scales], np.int8).astype(np.int64).reshape(-1, BLOCK_ROWS, LANES)
     return Block(
-        np.frombuffer(content[16:scales], np.int8).reshape(columns, 4).T.astype(np.int64),
-        signed_words(content[:16]),
-        signed_words(content[scales : scales + 16]),
-        np.frombuffer(content[scales + 16 :], np.uint8).astype(np.int64),
+        ordered.transpose(1, 0, 2).reshape(BLOCK_ROWS, columns),
+        signed_words(content[:32]),
+        signed_words(content[scales : scales + 32]),
+        _HIGH_WORD - np.frombuffer(content[scales + 32 :], np.int8).astype(np.int64),
+    )
+
+
+def pack_plain(block: Block) -> bytes:
+    """The plain form."""
+    return (
+        words(block.bias)
+        + block.weights.astype(np.int8).tobytes()
+        + words(block.multipliers)
+        + block.shifts.astype(np.uint8).tobytes()
+    )
+
+
+def unpack_plain(content: bytes, columns: int) -> Block:
+    """What `pack_plain` packed."""
+    scales = 32 + 8 * columns
+    return Block(
+        np.frombuffer(content[32:scales], np.int8).reshape(BLOCK_ROWS, columns).astype(np.int64),
+        signed_words(content[:32]),
+        signed_words(content[scales : scales + 32]),
+        np.frombuffer(content[scales + 32 :], np.uint8).astype(np.int64),
     )

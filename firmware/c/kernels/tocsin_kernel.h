@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Rows come in blocks; the packer adds rows that give `low` up to the next block. */
-#if defined(TOCSIN_KERNEL_LISTS)
+#if defined(TOCSIN_KERNEL_LISTS) || defined(TOCSIN_KERNEL_VECTORS)
 #define TOCSIN_KERNEL_BLOCK_ROWS 8u
 #else
 #define TOCSIN_KERNEL_BLOCK_ROWS 4u
