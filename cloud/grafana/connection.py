@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import niquests
 from grafana_client.api import GrafanaApi
 from grafana_client.client import GrafanaClientError, GrafanaException, GrafanaServerError, GrafanaTimeoutError
 
@@ -76,7 +75,7 @@ class Grafana:
             if error.status_code == _NOT_FOUND:
                 return None
             raise self._refusal(error, doing, role) from error
-        except (GrafanaException, niquests.exceptions.RequestException) as error:
+        except (GrafanaException, OSError) as error:  # what the client speaks through raises OSError alone
             raise self._unreachable(error) from error
 
     def check(self) -> str:
@@ -109,9 +108,9 @@ class Grafana:
         return CloudError(f"What answers at {self.url} is no Grafana: give the address that you open in a browser.")
 
     def _unreachable(self, error: Exception) -> CloudError:
-        if isinstance(error, niquests.exceptions.JSONDecodeError):
+        if isinstance(error, ValueError):  # the answer is not the JSON that it says it is
             return self._no_grafana()
-        if isinstance(error, niquests.exceptions.SSLError):
+        if "certificate" in str(error).lower():
             return CloudError(
                 f"The certificate of Grafana at {self.url} is not trusted here: add its authority to this machine's."
             )

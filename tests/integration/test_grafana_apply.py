@@ -1,14 +1,22 @@
 """`tocsin grafana apply` against Grafana's documented interface, and against a real one where there is one."""
 
+import contextlib
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from grafana_fake import FakeGrafana
 from influxdb_servers import TOKEN, fresh_bucket
 from typer.testing import CliRunner
@@ -236,6 +244,44 @@ def test_nothing_there() -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with connect(url, "t", "f") as connection, pytest.raises(TocsinError, match=f"{url} cannot be reached"):
             apply(connection, None, str)
+
+
+def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, pkcs8, no_password = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    (tmp_path / "pem").write_bytes(certificate.public_bytes(pem) + key.private_bytes(pem, pkcs8, no_password))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pem")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                connection, _ = listening.accept()
+                with connection:
+                    context.wrap_socket(connection, server_side=True).close()
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        with (
+            connect(url, "t", "f") as real,
+            pytest.raises(TocsinError, match=f"certificate of Grafana at {url} is not"),
+        ):
+            apply(real, None, str)
+        thread.join(10)
 
 
 @pytest.mark.parametrize(
