@@ -313,6 +313,14 @@ def test_a_rescore_without_a_score_takes_one_away(store, pump):
     assert [bucket.score_max is None for bucket in buckets] == [False] * 4 + [True] * 12
 
 
+@pytest.fixture(params=["fetched", "in windows"])
+def way(request, monkeypatch):
+    """How InfluxDB's history comes about; the embedded store has one way only."""
+    if request.param == "in windows":
+        monkeypatch.setattr("cloud.storage.influxdb.history.FETCHED_READINGS", 0)
+
+
+@pytest.mark.usefixtures("way")
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(peak=st.integers(0, 999), points=st.integers(1, 400), gap=st.integers(1, 10**12))
 def test_history_hides_no_peak_and_keeps_to_its_points(case, peak, points, gap):
@@ -335,6 +343,38 @@ def test_history_hides_no_peak_and_keeps_to_its_points(case, peak, points, gap):
     holder = next(b for b, after in itertools.zip_longest(buckets, buckets[1:]) if b.score_max == 7.5)
     assert holder.time_ns <= first + peak * gap
     assert holder.alarm
+
+
+@pytest.mark.usefixtures("way")
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cuts=st.tuples(st.integers(-5, 405), st.integers(-5, 405)), points=st.integers(1, 40), shift=st.integers(0, 10**7)
+)
+def test_history_counts_what_lies_between_the_times_and_nothing_else(case, cuts, points, shift):
+    device = f"cut-{next(NUMBERS)}"
+    begin, gap = 10**18 + shift, 700_001  # about three readings in two milliseconds
+    items = [make_block(device, s, 100, begin_ns=begin, step_ns=gap) for s in range(0, 400, 100)]
+    items[1].data.counts[7, 2] = MISSING
+    items[3].data.counts[:, 2] = MISSING
+    append(case.store, *items)
+    first, last = (begin + cut * gap for cut in sorted(cuts))
+    buckets = case.store.history(device, first, last, points, ("counts", 2))
+    wanted = [number for number in range(400) if first <= begin + number * gap <= last]
+    assert sum(bucket.readings for bucket in buckets) == len(wanted)
+    assert len(buckets) <= points
+    times = [bucket.time_ns for bucket in buckets]
+    assert times == sorted(set(times))
+    assert set(times) <= {begin + number * gap for number in wanted}
+    if wanted:
+        assert times[0] == begin + wanted[0] * gap
+        scores = [(number * 7919 % 1000) / 1000.0 for number in wanted]
+        assert max(bucket.score_max for bucket in buckets) == max(scores)
+        assert min(bucket.score_min for bucket in buckets) == min(scores)
+    values = [number * 1000 + 2 for number in wanted if number < 300 and number != 107]
+    assert max((b.value_max for b in buckets if b.value_max is not None), default=None) == max(values, default=None)
+    assert min((b.value_min for b in buckets if b.value_min is not None), default=None) == min(values, default=None)
+    middle = [b for b in buckets if b.value_mean is not None]
+    assert all(b.value_min <= b.value_mean <= b.value_max for b in middle)
 
 
 def test_history_shows_single_readings_when_they_are_few_and_nothing_outside_the_times(store, pump):

@@ -84,8 +84,8 @@ def not_now(error: Exception, settings: StoreSettings) -> NotNow:
 def query_failed(reason: str, settings: StoreSettings) -> CloudError:
     """The error for a query that the server does not understand: waiting does not help."""
     return CloudError(
-        f"InfluxDB at {settings.influxdb_url} refused a query ({_shortened(reason)}): see whether something else writes "
-        f"into bucket {settings.influxdb_bucket}."
+        f"InfluxDB at {settings.influxdb_url} refused a query ({_shortened(reason)}): see whether something else "
+        f"writes into bucket {settings.influxdb_bucket}."
     )
 
 

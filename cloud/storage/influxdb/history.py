@@ -1,21 +1,26 @@
 """A device's history as buckets. No peak is averaged away, and no reading counts twice.
 
-Few readings are fetched and put into buckets here. Of many, InfluxDB 2 works out the numbers of each window; the
-windows lie on the grid that the points' times keep to, so that a reading's own time falls into the same one. The first
-and the last cell of the grid, which the wish may cut through, are fetched. InfluxDB 1.8 reads a window no faster than
-its readings: they are fetched, a slice at a time.
+Few readings are fetched and put into buckets here. Of many, the server works out the numbers of each window: InfluxDB 2
+by Flux, 1.8 by InfluxQL, where each reads them from its storage engine's own summing up. The windows lie on the grid
+that the points' times keep to, so that a reading's own time falls into the same one. The first and the last cell of
+the grid, which the wish may cut through, are fetched.
 """
 
-import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cloud.errors import CloudError
+from cloud.storage.influxdb import influxql
 from cloud.storage.influxdb.buckets import Sums
 from cloud.storage.influxdb.connection import Connection
 from cloud.storage.influxdb.fetch import Columns, fetch_points
 from cloud.storage.influxdb.flux import grid_range, quoted, source
+from cloud.storage.influxdb.influxql import Number
 from cloud.storage.influxdb.layout import GRID_NS, READINGS
 from cloud.storage.influxdb.tables import windows
 from cloud.storage.port import Bucket
@@ -23,10 +28,10 @@ from shared.identity import MISSING
 
 #: Up to so many readings are fetched as they are.
 FETCHED_READINGS = 20_000
-#: So many are fetched at once where the server works out no windows.
-SLICE_READINGS = 100_000
 _PREFIX = {"counts": "count", "features": "feature"}
 _COUNT, _FLOAT = pa.int64(), pa.float64()
+#: Name of a number, starts of windows (ns) and its values.
+Result = tuple[str, NDArray[np.int64], NDArray[Any]]
 
 
 def value_field(column: tuple[str, int] | None) -> str | None:
@@ -105,14 +110,7 @@ class History:
         for cell in dict.fromkeys((first_cell, last_cell)):
             self._add_fetched(sums, *grid_range(cell * GRID_NS, cell * GRID_NS), from_ns, to_ns)
         if inner[0] < inner[1]:
-            if self._connection.is_2():
-                self._add_windows(sums, *inner)
-            else:
-                slices = -(-count // SLICE_READINGS)
-                edges = [inner[0] + (inner[1] - inner[0]) * number // slices for number in range(slices + 1)]
-                for start, stop in itertools.pairwise(edges):
-                    if start < stop:
-                        self._add_fetched(sums, start, stop, from_ns, to_ns)
+            self._add_windows(sums, *inner)
         return sums.buckets()
 
     def _add_fetched(self, sums: Sums, start: int, stop: int, from_ns: int, to_ns: int) -> None:
@@ -120,35 +118,55 @@ class History:
         sums.add(columns, (columns.point_times // GRID_NS - sums.first_cell) // sums.width, self._value)
 
     def _add_windows(self, sums: Sums, start: int, stop: int) -> None:
-        """Ask for every number of every window in one request; each is read from the engine's own summing up."""
+        """Ask for every number of every window between two points' times."""
         length = sums.width * GRID_NS
         # Windows begin at multiples of their length, shifted by the offset.
         offset = (sums.first_cell * GRID_NS) % length
-        wishes = [
-            ("readings", "time_ns", "count", "", _COUNT),
-            ("time", "time_ns", "min", "", _COUNT),
-            ("score_min", "score", "min", "", _FLOAT),
-            ("score_max", "score", "max", "", _FLOAT),
-            ("score_sum", "score", "sum", "", _FLOAT),
-            ("score_count", "score", "count", "", _COUNT),
-            ("flagged", "flagged", "count", "r._value == true", _COUNT),
-            ("alarm", "alarm", "count", "r._value == true", _COUNT),
-        ]
-        if self._value is not None:
-            wishes += [
-                (f"value_{what}", self._value, what, "r._value != missing", _COUNT)
-                for what in ("min", "max", "sum", "count")
-            ]
-        text = [f"missing = {MISSING}"]
-        for name, field, what, condition, _ in wishes:
-            points = source(self._bucket, READINGS, self._device, start, stop, [field], condition)
-            text.append(
-                f"{points} |> window(every: {length}ns, offset: {offset}ns) |> {what}()"
-                f' |> keep(columns: ["_start", "_value"]) |> yield(name: {quoted(name)})'
-            )
-        answer = self._connection.query("\n".join(text))
-        for name, starts, values in windows(answer, {name: kind for name, *_, kind in wishes}):
+        by = self._by_flux if self._connection.is_2() else self._by_influxql
+        for name, starts, values in by(self._wishes(), start, stop, length, offset):
             sums.put(name, (starts // GRID_NS - sums.first_cell) // sums.width, values)
+
+    def _wishes(self) -> list[tuple[str, list[Number]]]:
+        """What to ask for, by the condition on the readings in Flux; InfluxQL's follows from it."""
+        found = [
+            ("", [
+                Number("readings", "time_ns", "count", _COUNT), Number("time", "time_ns", "min", _COUNT),
+                Number("score_min", "score", "min", _FLOAT), Number("score_max", "score", "max", _FLOAT),
+                Number("score_sum", "score", "sum", _FLOAT), Number("score_count", "score", "count", _COUNT),
+            ]),
+            ("r._value == true", [Number("flagged", "flagged", "count", _COUNT)]),
+            ("r._value == true", [Number("alarm", "alarm", "count", _COUNT)]),
+        ]  # fmt: skip
+        if self._value is not None:
+            numbers = [Number(f"value_{what}", self._value, what, _COUNT) for what in ("min", "max", "sum", "count")]
+            found.append(("r._value != missing", numbers))
+        return found
+
+    def _by_flux(
+        self, wishes: list[tuple[str, list[Number]]], start: int, stop: int, length: int, offset: int
+    ) -> Iterator[Result]:
+        text = [f"missing = {MISSING}"]
+        for condition, wanted in wishes:
+            for number in wanted:
+                points = source(self._bucket, READINGS, self._device, start, stop, [number.field], condition)
+                text.append(
+                    f"{points} |> window(every: {length}ns, offset: {offset}ns) |> {number.what}()"
+                    f' |> keep(columns: ["_start", "_value"]) |> yield(name: {quoted(number.name)})'
+                )
+        kinds = {number.name: number.kind for _, wanted in wishes for number in wanted}
+        return windows(self._connection.query("\n".join(text)), kinds)
+
+    def _by_influxql(
+        self, wishes: list[tuple[str, list[Number]]], start: int, stop: int, length: int, offset: int
+    ) -> Iterator[Result]:
+        for condition, wanted in wishes:
+            named = [replace(number, name="begin" if number.name == "time" else number.name) for number in wanted]
+            where = condition.replace("r._value", f'"{wanted[0].field}"').replace("==", "=")
+            text = influxql.statement(
+                READINGS, self._device, start, stop, named, length, offset, where.replace("missing", str(MISSING))
+            )
+            for name, starts, values in influxql.results(self._connection.query_influxql(text), named):
+                yield "time" if name == "begin" else name, starts, values
 
 
 def _gathered(columns: Columns, points: int, value: str | None) -> tuple[Bucket, ...]:

@@ -15,7 +15,7 @@ from cloud.errors import StoreUnavailable
 from cloud.storage.influxdb.connection import Connection
 from cloud.storage.influxdb.fetch import fetch, fetch_points
 from cloud.storage.influxdb.flux import FIRST_NS, LAST_NS, grid_range
-from cloud.storage.influxdb.history import SLICE_READINGS, History, value_field
+from cloud.storage.influxdb.history import History, value_field
 from cloud.storage.influxdb.layout import Place, alarm_line, place_of, reading_lines, rescore_lines, value_lines
 from cloud.storage.influxdb.lines import tag_text
 from cloud.storage.influxdb.pieces import Wish, gather
@@ -30,6 +30,8 @@ from cloud.storage.settings import StoreSettings
 from shared.messages import compact
 from shared.messages.codec import ALARM, FLAGGED, Birth, Rescore
 
+#: So many readings are counted at once.
+SLICE_READINGS = 100_000
 _RESCORED = ("boot", "sequence", "present")
 Boot = tuple[str, int]
 

@@ -28,8 +28,8 @@ def sections(content: bytes) -> Iterator[bytes]:
     while begin < len(content):
         end = content.find(b"\r\n\r\n", begin)
         end = len(content) if end < 0 else end
-        part = content[begin : end + 2]
-        if part.strip():
+        part = content[begin : end + 2].lstrip(b"\r\n")  # a result without tables leaves an empty line of its own
+        if part:
             yield part
         begin = end + 4
 
