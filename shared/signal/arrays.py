@@ -14,6 +14,9 @@ from shared.signal.integer import SpectrumPlan
 
 Integers = NDArray[np.int64]
 
+#: Windows whose spectra are computed together: their points should stay in the processor's cache.
+_TOGETHER = 32
+
 
 def scale(
     values: NDArray[np.integer],
@@ -107,45 +110,110 @@ def slow_features(scaled: Integers, starts: NDArray[np.bool_], window: int) -> t
     return features, full
 
 
+class _Plan(SpectrumPlan):
+    """The reference's plan with its tables as arrays; points stand in rows, windows side by side in columns."""
+
+    def __init__(self, samples: int) -> None:
+        super().__init__(samples)
+        self.factors = np.array(self.turns, np.int64).reshape(-1, 6, 1, 1)
+        blocks = [1 << n for n in range(1, self.half.bit_length() - 1)]
+        self.low = np.concatenate([np.arange(block, block + (block >> 1)) for block in blocks])
+        self.high = np.concatenate([np.arange(2 * block - 1, block + (block >> 1) - 1, -1) for block in blocks])
+        self.bins = np.array(self.mirrored)[self.low]
+        self.odd = np.flatnonzero(self.low & 1)
+
+
 @functools.lru_cache(maxsize=16)
-def _plan(samples: int) -> SpectrumPlan:
-    return SpectrumPlan(samples)
+def _plan(samples: int) -> _Plan:
+    return _Plan(samples)
+
+
+def _turned(a: Integers, b: Integers, c: Integers, s: Integers) -> tuple[Integers, Integers]:
+    """Points (a, b) times (c, -s), Q30: a quarter of them, each product rounded down by itself."""
+    x, y, z = a * c, b * c, b * s
+    x >>= 32
+    y >>= 32
+    z >>= 32
+    x += z
+    np.multiply(a, s, out=z)
+    np.negative(z, out=z)
+    z >>= 32
+    y += z
+    return x, y
+
+
+def _transform(plan: _Plan, re: Integers, im: Integers) -> tuple[Integers, Integers]:
+    """`SpectrumPlan.transform` of each column."""
+    half, windows = re.shape
+    length, groups = half, 1
+    if not plan.log2_samples & 1:
+        length, groups = half >> 1, 2
+        re, im = (np.concatenate([part[:length] + part[length:], part[:length] - part[length:]]) for part in (re, im))
+    while length > 1:
+        length >>= 2
+        re, im = (part.reshape(groups, 4, length, windows) for part in (re, im))
+        factors = plan.factors[:groups]
+        x0, y0 = re[:, 0] >> 2, im[:, 0] >> 2
+        (x1, y1), (x2, y2), (x3, y3) = (
+            _turned(re[:, i], im[:, i], factors[:, 2 * i - 2], factors[:, 2 * i - 1]) for i in (1, 2, 3)
+        )
+        for outer, inner, odd, even, part in ((x0, x2, x1, x3, re), (y0, y2, y1, y3, im)):
+            near, together = outer + inner, odd + even
+            np.add(near, together, out=part[:, 0])
+            np.subtract(near, together, out=part[:, 1])
+            np.subtract(outer, inner, out=outer)
+            np.subtract(odd, even, out=odd)
+        np.add(x0, y1, out=re[:, 2])
+        np.subtract(x0, y1, out=re[:, 3])
+        np.subtract(y0, x1, out=im[:, 2])
+        np.add(y0, x1, out=im[:, 3])
+        groups <<= 2
+    return re.reshape(half, windows), im.reshape(half, windows)
+
+
+def _split(plan: _Plan, re: Integers, im: Integers) -> tuple[Integers, Integers]:
+    """`SpectrumPlan.split` of each column: (N // 2, windows) -> (N // 2 + 1, windows)."""
+    half = plan.half
+    real, imag = (np.zeros((half + 1, re.shape[1]), np.int64) for _ in range(2))
+    real[0], real[half] = (re[0] + im[0]) >> 1, (re[0] - im[0]) >> 1
+    real[half >> 1], imag[half >> 1] = re[1] >> 1, -im[1] >> 1
+    a, b, c, d = re[plan.low], im[plan.low], re[plan.high], im[plan.high]
+    factors = plan.factors[plan.low >> 1, :, 0]
+    x, y = _turned(b + d, c - a, factors[:, 0], factors[:, 1])
+    x[plan.odd], y[plan.odd] = y[plan.odd], -x[plan.odd]
+    a += c
+    a >>= 2
+    b -= d
+    b >>= 2
+    real[plan.bins], imag[plan.bins] = a + x, b + y
+    real[half - plan.bins], imag[half - plan.bins] = a - x, y - b
+    return real, imag
+
+
+def _column_energies(x: Integers) -> Integers:
+    """`SpectrumPlan.bin_energies` of each column: (N, windows) -> (N // 2 + 1, windows)."""
+    plan = _plan(len(x))
+    real, imag = _split(plan, *_transform(plan, x[0::2] << 12, x[1::2] << 12))
+    energies = np.empty_like(real)
+    energies[0] = (2 * (real[0] - real[1])) ** 2
+    energies[-1] = (2 * (real[-1] - real[-2])) ** 2
+    for part in (real, imag):
+        windowed = 2 * part[1:-1]
+        windowed -= part[:-2]
+        windowed -= part[2:]
+        windowed *= windowed
+        if part is real:
+            energies[1:-1] = windowed
+        else:
+            energies[1:-1] += windowed
+    return energies
 
 
 def bin_energies(x: Integers) -> Integers:
     """`SpectrumPlan.bin_energies` of each row: (windows, N) -> (windows, N // 2 + 1)."""
-    plan = _plan(x.shape[1])
-    half = plan.half
-    windowed = (x * np.array(plan.hann) + 16384) >> 15
-    order = np.array(plan.reversed)
-    re = windowed[:, 0::2][:, order]
-    im = windowed[:, 1::2][:, order]
-    cosines = np.array(plan.cosines)
-    sines = np.array(plan.sines)
-    size, stride = 1, half
-    while size < half:
-        c = cosines[: size * stride : stride]
-        s = sines[: size * stride : stride]
-        re = re.reshape(len(x), -1, 2, size)
-        im = im.reshape(len(x), -1, 2, size)
-        high_re, high_im = re[:, :, 1], im[:, :, 1]
-        turned_re = (high_re * c + high_im * s + 16384) >> 15
-        turned_im = (high_im * c - high_re * s + 16384) >> 15
-        low_re, low_im = re[:, :, 0], im[:, :, 0]
-        re = np.stack([low_re + turned_re, low_re - turned_re], axis=2).reshape(len(x), half)
-        im = np.stack([low_im + turned_im, low_im - turned_im], axis=2).reshape(len(x), half)
-        size <<= 1
-        stride >>= 1
-    energies = np.zeros((len(x), half + 1), np.int64)
-    energies[:, 0] = (re[:, 0] + im[:, 0]) ** 2
-    energies[:, half] = (re[:, 0] - im[:, 0]) ** 2
-    a, b = re[:, 1:], im[:, 1:]
-    c, d = re[:, :0:-1], im[:, :0:-1]
-    odd_re, odd_im = b + d, c - a
-    cosine, s = cosines[1:half], sines[1:half]
-    real = (a + c + ((odd_re * cosine + odd_im * s + 16384) >> 15)) >> 1
-    imag = (b - d + ((odd_im * cosine - odd_re * s + 16384) >> 15)) >> 1
-    energies[:, 1:half] = real * real + imag * imag
+    energies = np.empty((len(x), x.shape[1] // 2 + 1), np.int64)
+    for low in range(0, len(x), _TOGETHER):
+        energies[low : low + _TOGETHER] = _column_energies(x[low : low + _TOGETHER].T).T
     return energies
 
 
@@ -161,5 +229,8 @@ def fast_features(windows: Integers, edges: tuple[int, ...]) -> Integers:
     fourth = (eighth * eighth).sum(axis=1)
     energies = bin_energies(x)
     columns = [level, 2 * log2_q8(peak + 1) - level, log2_q8(fourth + 1) - 2 * level]
-    columns += [log2_q8(energies[:, low:high].sum(axis=1) + 1) for low, high in itertools.pairwise(edges)]
-    return np.stack(columns, axis=1)
+    bands = np.empty((len(windows), len(edges) - 1), np.int64)
+    for band, (low, high) in enumerate(itertools.pairwise(edges)):
+        bands[:, band] = energies[:, low:high].sum(axis=1)
+    bands >>= _plan(samples).energy_shift
+    return np.concatenate([np.stack(columns, axis=1), log2_q8(bands + 1)], axis=1)

@@ -5,12 +5,17 @@ give the same integers for every input. Division is always a shift that rounds t
 
 Ranges. Counts are int32, scaled values int16. A slow window of W <= 256 rows: ``S`` below 2**23, ``Q`` below 2**38,
 ``W*Q - S*S`` below 2**46, ``P`` below 2**31 in magnitude, the slope below 2**30. A fast window of N <= 4096 samples:
-after the
-mean is removed ``|x| <= 65535``, so ``E2 < 2**44``, ``E4 < 2**60``; the FFT of N/2 complex points grows by at most
-N/2, so every
-part stays below 2**16 * 2**11 * sqrt(2) < 2**28 and, after the real split, below 2**29; a bin's energy stays below
-2**58 and the sum over bins, by
-Parseval at most N * E2 * 2 plus rounding, below 2**58: signed 64 bits always suffice.
+once the mean is removed ``|x| <= 65535``, so ``E2 < 2**44``, ``E4 < 2**60``.
+
+The FFT, in words of 32 bits. A point's parts are ``|x| * 2**12 < 2**28``, its magnitude is below 2**28.5; the stage of
+radix 2 gives a sum of two, below 2**29.5. A stage of radix 4 gives the sum of four quarters, each turned: a mean, no
+larger than the largest of them. What is rounded off adds less than 12 to a magnitude in each of the 5 stages, in all
+less than 2**6. The inner sums of a butterfly are sums of some of the four quarters and no larger either. So every part
+is below 2**29.5 + 2**6, sums and differences of two in the split are below 2**30.6. Half a bin of the spectrum is, by
+the sum of its terms, at most ``N * 2**16 * 2**12 / 4**stages / 2 <= 2**29``, and four times that under the window,
+whose mean is one half, at most 2**30; both have less than 2**9 of rounding beside them. So a bin's energy is below
+2**61, and the sum of all, by Parseval ``16/4 * 3/8 * N**2 * 2**32 * 2**24 / 16**stages`` and its rounding, below 2**61
+too: signed 64 bits always suffice.
 """
 
 from shared.signal.definition import MISSING
@@ -89,10 +94,10 @@ def isqrt(value: int) -> int:
 
 
 def sine(index: int, length: int) -> int:
-    """``sin(2 pi index / length)`` in Q15 from the quarter table; `length` a power of two up to 4 * QUARTER.
+    """``sin(2 pi index / length)`` in Q30 from the quarter table; `length` a power of two up to 4 * QUARTER.
 
     >>> sine(0, 64), sine(16, 64), sine(48, 64)
-    (0, 32767, -32767)
+    (0, 1073741824, -1073741824)
     """
     position = (index % length) * (4 * QUARTER // length)
     quadrant, within = divmod(position, QUARTER)
@@ -163,7 +168,7 @@ class SlowWindow:
 
 
 class SpectrumPlan:
-    """Window function and twiddle factors for windows of `samples` samples, made once."""
+    """What the FFT of windows of `samples` samples needs, made once."""
 
     def __init__(self, samples: int) -> None:
         half = samples // 2
@@ -172,77 +177,148 @@ class SpectrumPlan:
         self.log2_samples = 0
         while (1 << self.log2_samples) < samples:
             self.log2_samples += 1
-        quarter = samples // 4
-        # Hann, periodic: (1 - cos) / 2 in Q15
-        self.hann = [(32767 - sine(i + quarter, samples) + 1) >> 1 for i in range(samples)]
-        self.cosines = [sine(i + quarter, samples) for i in range(half)]
-        self.sines = [sine(i, samples) for i in range(half)]
-        bits = self.log2_samples - 1
-        self.reversed = [0] * half
-        for i in range(half):
-            value = i
-            mirrored = 0
-            for _ in range(bits):
-                mirrored = (mirrored << 1) | (value & 1)
-                value >>= 1
-            self.reversed[i] = mirrored
+        #: Stages of radix 4; where log2(N/2) is odd, one of radix 2 comes first.
+        self.stages = (self.log2_samples - 1) >> 1
+        #: A bin's energy is told in units of 2**-energy_shift.
+        self.energy_shift = 26 - 4 * self.stages
+        self.mirrored = [0] * half
+        for i in range(1, half):
+            self.mirrored[i] = (self.mirrored[i >> 1] >> 1) | (half >> 1 if i & 1 else 0)
+        #: Cosine and sine of one, two and three times each group's angle, Q30; a group's angle does not depend on N.
+        self.turns: "list[tuple[int, int, int, int, int, int]]" = []
+        quarter = samples >> 2
+        for group in range(3 * half // 8):
+            turn = self.mirrored[group] >> 1
+            self.turns.append(
+                (
+                    sine(turn + quarter, samples),
+                    sine(turn, samples),
+                    sine(2 * turn + quarter, samples),
+                    sine(2 * turn, samples),
+                    sine(3 * turn + quarter, samples),
+                    sine(3 * turn, samples),
+                )
+            )
+
+    def transform(self, re: "list[int]", im: "list[int]") -> None:
+        """The FFT of N/2 complex points in place, divided by 4 in each stage of radix 4; bins in mirrored order.
+
+        Decimation in time from natural order, so that all butterflies of a group share their twiddle factors. A product
+        is the high word of a point and a factor in Q30: ``(part * factor) >> 32``, rounded down by itself.
+        """
+        length = self.half
+        groups = 1
+        if not self.log2_samples & 1:
+            length >>= 1
+            groups = 2
+            for i in range(length):
+                a = re[i]
+                b = re[i + length]
+                re[i] = a + b
+                re[i + length] = a - b
+                a = im[i]
+                b = im[i + length]
+                im[i] = a + b
+                im[i + length] = a - b
+        turns = self.turns
+        while length > 1:
+            length >>= 2
+            begin = 0
+            for group in range(groups):
+                c1, s1, c2, s2, c3, s3 = turns[group]
+                for i in range(begin, begin + length):
+                    j = i + length
+                    k = j + length
+                    m = k + length
+                    a = re[j]
+                    b = im[j]
+                    x1 = (a * c1 >> 32) + (b * s1 >> 32)
+                    y1 = (b * c1 >> 32) + (-a * s1 >> 32)
+                    a = re[k]
+                    b = im[k]
+                    x2 = (a * c2 >> 32) + (b * s2 >> 32)
+                    y2 = (b * c2 >> 32) + (-a * s2 >> 32)
+                    a = re[m]
+                    b = im[m]
+                    x3 = (a * c3 >> 32) + (b * s3 >> 32)
+                    y3 = (b * c3 >> 32) + (-a * s3 >> 32)
+                    a = re[i] >> 2
+                    b = a + x2
+                    a -= x2
+                    x2 = x1 + x3
+                    x1 -= x3
+                    re[i] = b + x2
+                    re[j] = b - x2
+                    x2 = im[i] >> 2
+                    b = x2 + y2
+                    x2 -= y2
+                    y2 = y1 + y3
+                    y1 -= y3
+                    im[i] = b + y2
+                    im[j] = b - y2
+                    re[k] = a + y1
+                    im[k] = x2 - x1
+                    re[m] = a - y1
+                    im[m] = x2 + x1
+                begin += length << 2
+            groups <<= 2
+
+    def split(self, re: "list[int]", im: "list[int]") -> "tuple[list[int], list[int]]":
+        """Half the spectrum of the real samples, bins 0..N/2 in natural order, from the transformed points."""
+        half = self.half
+        mirrored = self.mirrored
+        real = [0] * (half + 1)
+        imag = [0] * (half + 1)
+        real[0] = (re[0] + im[0]) >> 1
+        real[half] = (re[0] - im[0]) >> 1
+        real[half >> 1] = re[1] >> 1
+        imag[half >> 1] = -im[1] >> 1
+        # In mirrored order the bins k and N/2 - k of a block of 2**n stand at the same distance from its ends.
+        block = 2
+        while block < half:
+            for low in range(block, block + (block >> 1)):
+                high = 3 * block - 1 - low
+                a = re[low]
+                b = im[low]
+                c = re[high]
+                d = im[high]
+                even_re = (a + c) >> 2
+                even_im = (b - d) >> 2
+                odd_re = b + d
+                odd_im = c - a
+                cosine, sin = self.turns[low >> 1][:2]
+                x = (odd_re * cosine >> 32) + (odd_im * sin >> 32)
+                y = (odd_im * cosine >> 32) + (-odd_re * sin >> 32)
+                if low & 1:  # a quarter of a circle further than its neighbour
+                    x, y = y, -x
+                k = mirrored[low]
+                real[k] = even_re + x
+                imag[k] = even_im + y
+                real[half - k] = even_re - x
+                imag[half - k] = y - even_im
+            block <<= 1
+        return real, imag
 
     def bin_energies(self, x: "list[int]") -> "list[int]":
-        """Energy of bins 0..N/2 of the Hann-windowed integer FFT of N samples (17 bits and a sign each).
+        """Energy of bins 0..N/2 of N samples below 2**16 in magnitude under a Hann window, times ``2**energy_shift``.
 
-        The N real samples are N/2 complex points; decimation in time, no scaling between stages, products rounded
-        half up
-        from Q15.
+        The even samples are the real, the odd ones the imaginary parts of N/2 points. The window is applied to the
+        spectrum, where it is twice each bin less its neighbours, exact but for the rounding of those.
         """
+        re = [value << 12 for value in x[0::2]]
+        im = [value << 12 for value in x[1::2]]
+        self.transform(re, im)
+        real, imag = self.split(re, im)
         half = self.half
-        hann = self.hann
-        re = [0] * half
-        im = [0] * half
-        for i in range(half):
-            source = self.reversed[i] << 1
-            re[i] = (x[source] * hann[source] + 16384) >> 15
-            im[i] = (x[source + 1] * hann[source + 1] + 16384) >> 15
-        cosines = self.cosines
-        sines = self.sines
-        size = 1
-        stride = half
-        while size < half:
-            for k in range(size):
-                c = cosines[k * stride]
-                s = sines[k * stride]
-                for low in range(k, half, size << 1):
-                    high = low + size
-                    a = re[high]
-                    b = im[high]
-                    tr = (a * c + b * s + 16384) >> 15
-                    ti = (b * c - a * s + 16384) >> 15
-                    a = re[low]
-                    b = im[low]
-                    re[low] = a + tr
-                    im[low] = b + ti
-                    re[high] = a - tr
-                    im[high] = b - ti
-            size <<= 1
-            stride >>= 1
         energies = [0] * (half + 1)
-        first = re[0] + im[0]
+        first = 2 * (real[0] - real[1])
         energies[0] = first * first
-        first = re[0] - im[0]
+        first = 2 * (real[half] - real[half - 1])
         energies[half] = first * first
         for k in range(1, half):
-            a = re[k]
-            b = im[k]
-            c = re[half - k]
-            d = im[half - k]
-            even_re = a + c
-            even_im = b - d
-            odd_re = b + d
-            odd_im = c - a
-            cosine = cosines[k]
-            s = sines[k]
-            real = (even_re + ((odd_re * cosine + odd_im * s + 16384) >> 15)) >> 1
-            imag = (even_im + ((odd_im * cosine - odd_re * s + 16384) >> 15)) >> 1
-            energies[k] = real * real + imag * imag
+            a = 2 * real[k] - real[k - 1] - real[k + 1]
+            b = 2 * imag[k] - imag[k - 1] - imag[k + 1]
+            energies[k] = a * a + b * b
         return energies
 
 
@@ -266,7 +342,7 @@ def fast_features(plan: SpectrumPlan, values: "list[int]", edges: "list[int]") -
     energies = plan.bin_energies(x)
     result = [level, 2 * log2_q8(peak + 1) - level, log2_q8(fourth + 1) - 2 * level]
     for band in range(len(edges) - 1):
-        result.append(log2_q8(sum(energies[edges[band] : edges[band + 1]]) + 1))
+        result.append(log2_q8((sum(energies[edges[band] : edges[band + 1]]) >> plan.energy_shift) + 1))
     return result
 
 

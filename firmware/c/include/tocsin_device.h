@@ -87,8 +87,7 @@ struct tocsin_device {
     struct tocsin_slow slow;
     int16_t *held;     /* channels: the last scaled value of each */
     int16_t *ring;     /* fast: channels x window */
-    int32_t *re;       /* fast: window / 2 each */
-    int32_t *im;
+    int32_t *points;   /* fast: window */
     uint32_t position; /* fast: where the next sample goes */
     uint32_t until;    /* fast: samples until the next window closes */
     int16_t *features;

@@ -17,8 +17,8 @@ struct tocsin_scaling {
     uint32_t shift;
 };
 
-/* sin(pi / 2 * i / TOCSIN_QUARTER) in Q15, i = 0..TOCSIN_QUARTER. Generated. */
-extern const int16_t tocsin_quarter_sine[TOCSIN_QUARTER + 1];
+/* sin(pi / 2 * i / TOCSIN_QUARTER) in Q30, i = 0..TOCSIN_QUARTER. Generated. */
+extern const int32_t tocsin_quarter_sine[TOCSIN_QUARTER + 1];
 
 /* Rounded half up, not limited. */
 int64_t tocsin_scale(int32_t value, const struct tocsin_scaling *scaling);
@@ -36,7 +36,7 @@ int32_t tocsin_log2_q8(uint64_t value);
 /* Integer square root, rounded down. */
 uint32_t tocsin_isqrt(uint64_t value);
 
-/* sin(2 pi index / 2**log2_length) in Q15; 2 <= log2_length <= 12. */
+/* sin(2 pi index / 2**log2_length) in Q30; 2 <= log2_length <= 12. */
 int32_t tocsin_sine(uint32_t index, uint32_t log2_length);
 
 /* The base-2 logarithm of a power of two. */

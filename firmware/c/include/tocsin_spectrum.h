@@ -1,23 +1,24 @@
-/* Integer FFT of a real window: N samples as N/2 complex points, decimation in time, products rounded half up from Q15.
- *
- * Bounds: with samples of 17 bits and N <= 4096 every part stays below 2**28, a bin's energy below 2**58.
- */
+/* Integer FFT of a real window: N samples as N/2 complex points of 32 bits, in place; the window function of Hann is
+ * applied to the spectrum. docs/arithmetic.md has the definition, shared/signal/integer.py the argument that nothing
+ * overflows. Two sources tell it, and a build takes one of them: tocsin_spectrum.c is for every processor,
+ * tocsin_spectrum_dsp.c for those with Arm's DSP extension. */
 
 #ifndef TOCSIN_SPECTRUM_H
 #define TOCSIN_SPECTRUM_H
 
 #include <stdint.h>
 
-/* Where complex point `index` of N/2 is put before the transform: its bits mirrored. */
-uint32_t tocsin_spectrum_place(uint32_t index, uint32_t log2_samples);
+#include "tocsin_moments.h"
 
-/* The periodic Hann window in Q15 at sample `index` of N. */
-int32_t tocsin_spectrum_hann(uint32_t index, uint32_t log2_samples);
+/* Half the spectrum of a window less `mean`. `points` has N places: afterwards N/2 pairs (real, imaginary), bin k at the
+ * mirrored bits of k; the first pair is bins 0 and N/2, which are real. 5 <= log2_samples <= 12. */
+void tocsin_spectrum_make(const struct tocsin_fast_window *window, int32_t mean, int32_t *points);
 
-/* Transform N/2 complex points in place; they lie in mirrored order. 5 <= log2_samples <= 12. */
-void tocsin_spectrum_transform(int32_t *re, int32_t *im, uint32_t log2_samples);
+/* Energy of bins first..end - 1 of the real signal under the window, end <= N/2 + 1. */
+uint64_t tocsin_spectrum_energy(const int32_t *points, uint32_t log2_samples, uint32_t first, uint32_t end);
 
-/* Energy of bin 0..N/2 of the real signal, after the transform. */
-int64_t tocsin_spectrum_energy(const int32_t *re, const int32_t *im, uint32_t log2_samples, uint32_t bin);
+/* What the two sources share: the energy of a bin beside the ends, and how far sums are told too large, in bits. */
+uint64_t tocsin_spectrum_edge_energy(const int32_t *points, uint32_t log2_samples, uint32_t bin);
+uint32_t tocsin_spectrum_energy_shift(uint32_t log2_samples);
 
 #endif

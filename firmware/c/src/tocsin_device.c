@@ -185,7 +185,7 @@ static void close_window(struct tocsin_device *device, struct tocsin_reading *re
     window.log2_samples = tocsin_log2_exact(image->window);
     for (uint32_t channel = 0; channel < image->channels; channel++) {
         window.ring = device->ring + (size_t)channel * image->window;
-        tocsin_fast_features(&window, image->edges, image->bands, device->re, device->im, raw);
+        tocsin_fast_features(&window, image->edges, image->bands, device->points, raw);
         scale_features(device, channel * per_channel, raw, per_channel);
     }
     reading->is_new = true;

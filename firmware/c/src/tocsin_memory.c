@@ -57,8 +57,7 @@ void tocsin_memory_lay_out(struct tocsin_device *device, const struct tocsin_mem
         message->width = image->channels;
     } else {
         device->ring = int16s;
-        device->re = int32s;
-        device->im = int32s + image->window / 2;
+        device->points = int32s;
         message->values = NULL;
         message->features = int16s + channels * image->window;
         message->width = image->features;

@@ -84,7 +84,7 @@ def test_slow_features(scaled, starts, rows):
 
 @settings(max_examples=30, deadline=None)
 @given(
-    log2_samples=st.integers(5, 9),
+    log2_samples=st.integers(5, 10),
     limit=st.sampled_from([1, 3, 100, 32767]),
     seed=st.integers(0, 2**32 - 1),
 )
