@@ -51,7 +51,7 @@ CORES = {
         Core("m3", "cortex_m3", "UC_CPU_ARM_CORTEX_M3", ("cortex-m0", "portable")),
         Core("m4", "cortex_m4", "UC_CPU_ARM_CORTEX_M4", ("dsp", "dsp-small", "dsp-compact", "portable")),
         Core("m7", "cortex_m7", "UC_CPU_ARM_CORTEX_M7", ("dsp", "dsp-small", "dsp-compact", "portable")),
-        Core("m33", "cortex_m33", "UC_CPU_ARM_CORTEX_M33", ("dsp", "dsp-small", "dsp-compact", "portable")),
+        Core("m33", "cortex_m33+dsp", "UC_CPU_ARM_CORTEX_M33", ("dsp", "dsp-small", "dsp-compact", "portable")),
         Core("m55", "cortex_m55+mve", None, ("mve", "dsp", "portable")),
     )
 }

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.bench.cores import Core, Kernel
+from firmware.bench.job import job_bytes
 from firmware.bench.program import link
 from firmware.bench.run import MachineError, Run
-from firmware.kernels.packing import pack
-from firmware.kernels.plan import plan_memory
 from shared.errors import UsageError
 from shared.model_image import Layer
 
@@ -52,16 +51,11 @@ def infer_with_qemu(core: Core, kernel: Kernel, layers: list[Layer], inputs: NDA
 
     Raises UsageError without QEMU, MachineError when the program does not end well.
     """
-    packed = pack(layers, kernel.target)
-    plan = plan_memory(layers, kernel.target, lane_bytes=kernel.lane_bytes)
     width = layers[-1].outputs
-    head = struct.pack(
-        "<6I", len(inputs), layers[0].inputs, width, packed.layers, plan.first_bytes, len(packed.content)
-    )
     with tempfile.TemporaryDirectory(prefix="tocsin-qemu-") as name:
         folder = Path(name)
         (folder / "program.elf").write_bytes(_linked(core, kernel))
-        (folder / "job.bin").write_bytes(head + packed.content + np.ascontiguousarray(inputs, np.int8).tobytes())
+        (folder / "job.bin").write_bytes(job_bytes(kernel, layers, inputs))
         command = [
             *(find_qemu(), "-M", _MACHINE, "-icount", "shift=9", "-display", "none", "-monitor", "none"),
             *("-serial", "none", "-semihosting-config", "enable=on,target=native", "-kernel", "program.elf"),

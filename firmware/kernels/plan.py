@@ -6,6 +6,10 @@ from firmware.kernels.packing import target_named
 from shared.model_image import Layer
 
 
+#: Rows of the last layer that are judged at once (TOCSIN_KERNEL_SCORED_ROWS).
+SCORED_ROWS = 16
+
+
 @dataclass(frozen=True)
 class MemoryPlan:
     """Bytes of the two buffers that layers read and write in turn, aligned to 4 each."""
@@ -31,7 +35,7 @@ def plan_memory(layers: list[Layer], target: str, *, lane_bytes: int | None = No
     """
     module = target_named(target)
     width = module.LANE_BYTES if lane_bytes is None else lane_bytes
-    lanes = module.LANES
+    lanes = max(module.LANES, module.BLOCK_ROWS)
 
     def padded(values: int) -> int:
         return -(-values // lanes) * lanes
@@ -40,6 +44,6 @@ def plan_memory(layers: list[Layer], target: str, *, lane_bytes: int | None = No
     for place, layer in enumerate(layers, start=1):
         size = padded(layer.outputs) * width
         if place == len(layers):
-            size = lanes if scored else padded(layer.outputs)
+            size = SCORED_ROWS if scored else padded(layer.outputs)
         needs[place % 2] = max(needs[place % 2], size)
     return MemoryPlan(*needs)

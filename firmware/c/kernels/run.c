@@ -17,7 +17,8 @@ const uint8_t *tocsin_kernel_layer_at(const uint8_t *packed, struct tocsin_kerne
 
 static uint32_t padded(uint32_t values)
 {
-    return (values + TOCSIN_KERNEL_LANES - 1u) / TOCSIN_KERNEL_LANES * TOCSIN_KERNEL_LANES;
+    uint32_t step = TOCSIN_KERNEL_LANES > TOCSIN_KERNEL_BLOCK_ROWS ? TOCSIN_KERNEL_LANES : TOCSIN_KERNEL_BLOCK_ROWS;
+    return (values + step - 1u) / step * step;
 }
 
 uint32_t tocsin_kernel_blocks_of(const struct tocsin_kernel_layer *layer)
@@ -36,7 +37,7 @@ struct tocsin_kernel_needs tocsin_kernel_needs_of(const struct tocsin_kernel_mod
         uint32_t *need = place & 1u ? &needs.second_bytes : &needs.first_bytes;
         uint32_t bytes = padded(layer.outputs) * TOCSIN_KERNEL_LANE_BYTES;
         if (place == model->layers) {
-            bytes = scored ? TOCSIN_KERNEL_LANES : padded(layer.outputs);
+            bytes = scored ? TOCSIN_KERNEL_SCORED_ROWS : padded(layer.outputs);
         } else {
             next = tocsin_kernel_layer_at(next, &layer);
         }

@@ -33,6 +33,9 @@
 #define TOCSIN_KERNEL_LANES 4u
 #endif
 
+/* Rows of the last layer that are judged at once, where only the score is wanted. */
+#define TOCSIN_KERNEL_SCORED_ROWS 16u
+
 struct tocsin_kernel_layer {
     uint16_t inputs;     /* 1..4096 */
     uint16_t outputs;    /* 1..4096 */

@@ -1,0 +1,85 @@
+"""Instructions, sizes and memory of every kernel on every core."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.bench.cores import Core, Kernel, core_named, kernel_named
+from firmware.bench.inference import EmulatedModel
+from firmware.bench.program import build_program
+from firmware.bench.qemu_machine import infer_with_qemu
+from firmware.bench.reference import saturated
+from firmware.bench.run import MachineError, Run
+from firmware.kernels.packing import pack
+from firmware.kernels.plan import plan_memory
+from shared.model_image import Layer
+from shared.quantized import arrays
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row of the table: exact instructions of an inference, from int8 inputs to int8 outputs.
+
+    `instructions_worst` holds for every input. `ram_bytes` are both buffers, inputs and outputs included;
+    `stack_bytes` None where it is not measured. `plain_rows` are computed by the plain form.
+    """
+
+    model: str
+    core: str
+    variant: str
+    instructions_mean: float
+    instructions_worst: int
+    code_bytes: int
+    table_bytes: int
+    ram_bytes: int
+    stack_bytes: int | None
+    plain_rows: int
+
+
+def infer(core: Core, kernel: Kernel, layers: list[Layer], inputs: NDArray[np.int8], *, count: bool = True) -> Run:
+    """One inference per row of inputs (rows, inputs) on an emulated core."""
+    if core.unicorn_name is None:
+        return infer_with_qemu(core, kernel, layers, inputs)
+    model = EmulatedModel(core, kernel, layers)
+    run = model.infer(inputs, count=count)
+    if not model.fences_hold():
+        raise MachineError(f"kernel {kernel.name} on {core.name} wrote beside its memory")
+    return run
+
+
+def expected(layers: list[Layer], inputs: NDArray[np.int8]) -> NDArray[np.int64]:
+    """What every kernel must give."""
+    values = inputs.astype(np.int64)
+    for layer in layers:
+        values = arrays.forward(layer, values)
+    return values
+
+
+def measure(
+    model: str, layers: list[Layer], inputs: NDArray[np.int8], core_name: str, kernel_name: str
+) -> Measurement:
+    """Run, compare every output byte, and count.
+
+    Raises MachineError when a byte differs: no figure is given for a wrong result.
+    """
+    core, kernel = core_named(core_name), kernel_named(kernel_name)
+    run = infer(core, kernel, layers, inputs)
+    differing = int((run.outputs != expected(layers, inputs)).sum())
+    if differing:
+        raise MachineError(f"kernel {kernel.name} on {core.name} gave {differing} wrong bytes for {model}")
+    worst = infer(core, kernel, saturated(layers), np.full((1, layers[0].inputs), 127, np.int8))
+    packed = pack(layers, kernel.target)
+    program = build_program(core, kernel)
+    return Measurement(
+        model,
+        core.name,
+        kernel.name,
+        float(run.instructions.mean()),
+        max(int(worst.instructions.max()), int(run.instructions.max())),
+        program.code_bytes,
+        program.constant_bytes + len(packed.content),
+        program.data_bytes + plan_memory(layers, kernel.target, lane_bytes=kernel.lane_bytes).total_bytes,
+        run.stack_bytes,
+        packed.plain_rows,
+    )
