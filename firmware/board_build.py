@@ -202,11 +202,12 @@ def _build(
         for name, text in generated.items():
             (made / name).write_text(text, encoding="utf-8")
         elf = made / "tocsin.elf"
-        includes = [f"-I{path}" for path in (C_FOLDER / "include", C_FOLDER / "generated", _port(board), made)]
+        # Names of this build's own files are relative: the compiler's cache then knows the files that did not change.
+        includes = [f"-I{path}" for path in (C_FOLDER / "include", C_FOLDER / "generated", _port(board), ".")]
         compiled = [str(path) for path in sources if path.suffix == ".c"]
         script = f"-Wl,-T,{_port(board) / f'{board.name}.ld'}"
-        own = str(made / board_device.SOURCE_NAME)
-        _compile([*command, *includes, script, *compiled, own, "-o", str(elf)], board, device)
+        words = [*command, *includes, script, *compiled, board_device.SOURCE_NAME, "-o", elf.name]
+        _compile(words, made, board, device)
         begin, content = flash_content(elf)
         (made / "tocsin.bin").write_bytes(content)
         (made / "tocsin.hex").write_text(intel_hex(begin, content), encoding="ascii")
@@ -217,10 +218,16 @@ def _build(
                 raise FirmwareError(f"{folder} cannot be written: {error.strerror}") from error
 
 
-def _compile(command: list[str], board: Board, device: BoardDevice) -> None:
+def _compile(command: list[str], folder: Path, board: Board, device: BoardDevice) -> None:
     try:
         result = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_LIMIT_SECONDS, check=False
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LIMIT_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise CompilerError(f"the compiler of ziglang did not end within {_LIMIT_SECONDS} s; try again") from error

@@ -60,7 +60,7 @@ def _listen(port: int, line: str) -> socket.socket:
 
 
 class EmulatedBoard:
-    """A firmware in QEMU that starts as boot number `boot`; ports of 0 are chosen.
+    """A firmware in QEMU that starts as boot number `boot`; ports of 0 are chosen, `extra` goes to QEMU as it is.
 
     Attributes
     ----------
@@ -69,11 +69,20 @@ class EmulatedBoard:
         called.
     """
 
-    def __init__(self, firmware: BoardFirmware, boot: int, *, gateway_port: int = 0, samples_port: int = 0) -> None:
+    def __init__(
+        self,
+        firmware: BoardFirmware,
+        boot: int,
+        *,
+        gateway_port: int = 0,
+        samples_port: int = 0,
+        extra: tuple[str, ...] = (),
+    ) -> None:
         if firmware.board.qemu_machine is None:
             raise FirmwareError(f"QEMU has no machine for board {firmware.board.name}")
         self.firmware = firmware
         self.boot = boot
+        self._extra = extra
         self._program = find_qemu()
         self._listeners = [_listen(gateway_port, "gateway's line")]
         try:
@@ -101,6 +110,7 @@ class EmulatedBoard:
             *("-device", f"loader,file={record},addr={records_at:#x},force-raw=on"),
             *("-chardev", f"socket,id=gateway,fd={gateway},server=on,wait=on", "-serial", "chardev:gateway"),
             *("-chardev", f"socket,id=samples,fd={samples},server=on,wait=off", "-serial", "chardev:samples"),
+            *self._extra,
         ]
         with (folder / "said").open("wb") as said:
             self._process = subprocess.Popen(
@@ -113,9 +123,13 @@ class EmulatedBoard:
         for listener in self._listeners:
             listener.close()
 
-    def ended(self) -> str | None:
-        """None while the board runs; else one sentence about how it ended."""
-        if self._stopped or self._process is None or self._process.poll() is None:
+    def ended(self, wait_seconds: float = 0.0) -> str | None:
+        """None while the board runs; else one sentence about how it ended. Waits that long for an end that is near."""
+        if self._stopped or self._process is None:
+            return None
+        try:
+            self._process.wait(wait_seconds)
+        except subprocess.TimeoutExpired:
             return None
         if self._process.returncode == 0:
             return f"the emulated board reset itself (boot {self.boot}); its last line on the gateway's line says why"

@@ -35,6 +35,8 @@ from shared.serial import framing
 BOARD = "stm32f405"
 #: What the board's ring needs for a message beside its bytes (TOCSIN_BUFFER_ENTRY_BYTES).
 _ENTRY_BYTES = 16
+#: Between the end of a line and the end of its board.
+_ENDING_SECONDS = 1.0
 
 
 class BoardInput:
@@ -134,13 +136,13 @@ class EmulatedSensor:
         self._is_up = False
         self._board = EmulatedBoard(firmware, self.boot)
         self._tap: Tap | None = None
+        self._line: SamplesLine | None = None
         try:
             self._tap = Tap(self._board.gateway_port, gateway_port)
-            line = SamplesLine(self._board.samples_port, len(profile.channels))
+            self._line = line = SamplesLine(self._board.samples_port, len(profile.channels))
         except BaseException:
             self._close()
             raise
-        self._line = line
         self.device = BoardInput(Device(profile.device, self.boot, self.image, self._take_message), line)
 
     @property
@@ -179,7 +181,13 @@ class EmulatedSensor:
         self.link.connected = self._tap.connected and self._is_up
         self.device.flush()
         if self._is_up:
-            self._line.poll(self._rows_allowed())
+            self._send_samples()
+
+    def _send_samples(self) -> None:
+        try:
+            self.device.line.poll(self._rows_allowed())
+        except FirmwareError as error:
+            raise FirmwareError(f"{self.profile.device}: {self._board.ended(_ENDING_SECONDS) or error}") from error
 
     def _rows_allowed(self) -> int | None:
         """Rows whose messages the board can hold until they are stored; None when there is room for all."""
@@ -235,7 +243,7 @@ class EmulatedSensor:
 
     def all_sent(self) -> bool:
         """Whether the board has taken every row."""
-        return self._line.idle
+        return self.device.line.idle
 
     def stop(self) -> None:
         """End QEMU and close the journal; may be called again."""
@@ -247,4 +255,6 @@ class EmulatedSensor:
         if self._tap is not None:
             self._tap.stop()
             self._tap = None
+        if self._line is not None:
+            self._line.close()
         self._board.stop()

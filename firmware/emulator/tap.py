@@ -52,15 +52,22 @@ class Tap:
         self._from_gateway = framing.Decoder()
         self.connected = False
         self._wake_in, self._wake_out = socket.socketpair()
-        for end in (self._listener, self._board, self._wake_out):
+        for end in (self._listener, self._board, self._wake_in, self._wake_out):
             end.setblocking(False)
         self._board.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._own: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="board-tap", daemon=True)
 
     def start(self) -> None:
         """Relay in the background."""
         self._thread.start()
+
+    def send_to_board(self, content: bytes) -> None:
+        """Put bytes of our own between those of the gateway."""
+        self._own.put(content)
+        with contextlib.suppress(BlockingIOError):
+            self._wake_in.send(b"\0")
 
     def stop(self) -> None:
         """Close both sides."""
@@ -109,7 +116,12 @@ class Tap:
         return wanted
 
     def _serve(self, end: object, events: int) -> None:
-        if end is self._listener:
+        if end is self._wake_out:
+            with contextlib.suppress(BlockingIOError):
+                self._wake_out.recv(_READ_BYTES)
+            while not self._own.empty():
+                self._to_board += self._own.get_nowait()
+        elif end is self._listener:
             with contextlib.suppress(OSError):
                 self._gateway = self._listener.accept()[0]
                 self._gateway.setblocking(False)

@@ -209,8 +209,12 @@ int main(void)
     start_device(boot);
     report_memory();
     tocsin_link_announce(&link);
+    uint32_t fed_ms = clock_ms();
     for (;;) {
-        watchdog_feed();
+        if (clock_ms() != fed_ms) {
+            fed_ms = clock_ms();
+            watchdog_feed();
+        }
         uart_pump(uart_gateway());
         uart_pump(uart_samples());
         bool worked = serve_gateway();

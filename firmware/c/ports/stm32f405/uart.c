@@ -34,6 +34,7 @@ struct uart {
     uint8_t *transmitted;
     volatile uint32_t transmit_in;
     volatile uint32_t transmit_out;
+    volatile bool asks;            /* for an interrupt when the port can take a byte */
     volatile uint32_t overruns;
 };
 
@@ -49,10 +50,10 @@ static uint8_t gateway_transmitted[TRANSMIT_BYTES];
 static uint8_t samples_received[SAMPLES_RECEIVE_BYTES];
 static uint8_t samples_transmitted[TRANSMIT_BYTES];
 static struct uart gateway = {
-    WIRING_OF(TOCSIN_GATEWAY_USART), gateway_received, GATEWAY_RECEIVE_BYTES, 0, 0, gateway_transmitted, 0, 0, 0,
+    WIRING_OF(TOCSIN_GATEWAY_USART), gateway_received, GATEWAY_RECEIVE_BYTES, 0, 0, gateway_transmitted, 0, 0, false, 0,
 };
 static struct uart samples = {
-    WIRING_OF(TOCSIN_SAMPLES_USART), samples_received, SAMPLES_RECEIVE_BYTES, 0, 0, samples_transmitted, 0, 0, 0,
+    WIRING_OF(TOCSIN_SAMPLES_USART), samples_received, SAMPLES_RECEIVE_BYTES, 0, 0, samples_transmitted, 0, 0, false, 0,
 };
 
 void USART1_Handler(void);
@@ -131,7 +132,8 @@ static void receive(struct uart *uart)
     }
 }
 
-/* With interrupts masked: hand over what the port takes, and ask for an interrupt if some is left. */
+/* With interrupts masked: hand over what the port takes, and ask for an interrupt if some is left. The registers are
+ * only touched when there is something to do: in an emulator each access is slow. */
 static void transmit(struct uart *uart)
 {
     uint32_t base = uart->wiring.base;
@@ -139,10 +141,10 @@ static void transmit(struct uart *uart)
         USART_DR(base) = uart->transmitted[uart->transmit_out & (TRANSMIT_BYTES - 1u)];
         uart->transmit_out++;
     }
-    if (uart->transmit_in != uart->transmit_out) {
-        USART_CR1(base) |= USART_CR1_EMPTY_INTERRUPT;
-    } else {
-        USART_CR1(base) &= ~USART_CR1_EMPTY_INTERRUPT;
+    bool asks = uart->transmit_in != uart->transmit_out;
+    if (asks != uart->asks) {
+        uart->asks = asks;
+        USART_CR1(base) ^= USART_CR1_EMPTY_INTERRUPT;
     }
 }
 
@@ -150,7 +152,7 @@ static void serve(uint32_t base)
 {
     struct uart *uart = base == gateway.wiring.base ? &gateway : &samples;
     receive(uart);
-    if ((USART_CR1(base) & USART_CR1_EMPTY_INTERRUPT) != 0) {
+    if (uart->asks) {
         transmit(uart);
     }
 }
