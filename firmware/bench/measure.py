@@ -56,9 +56,7 @@ def expected(layers: list[Layer], inputs: NDArray[np.int8]) -> NDArray[np.int64]
     return values
 
 
-def measure(
-    model: str, layers: list[Layer], inputs: NDArray[np.int8], core_name: str, kernel_name: str
-) -> Measurement:
+def measure(model: str, layers: list[Layer], inputs: NDArray[np.int8], core_name: str, kernel_name: str) -> Measurement:
     """Run, compare every output byte, and count.
 
     Raises MachineError when a byte differs: no figure is given for a wrong result.

@@ -35,19 +35,34 @@ class Program:
 
 
 @functools.cache
-def build_program(core: Core, kernel: Kernel) -> Program:
-    """Compile and link the functions that are measured; the same sources give the same bytes.
+def build_program(
+    core: Core,
+    kernel: Kernel,
+    main: str | None = None,
+    sources: tuple[str, ...] = (),
+    exported: tuple[str, ...] = EXPORTED,
+) -> Program:
+    """Compile and link `exported` functions and what they call; the same sources give the same bytes.
 
     Raises CompilerError when there is no compiler or it refuses the sources, UsageError without pyelftools.
     """
     with tempfile.TemporaryDirectory(prefix="tocsin-kernel-") as folder:
         path = Path(folder) / "kernel.elf"
-        link(core, kernel, path)
+        link(core, kernel, path, main, sources=sources, exported=exported)
         return read_program(path)
 
 
-def link(core: Core, kernel: Kernel, path: Path, main: str | None = None, script: str = "bench.ld") -> None:
-    """Compile a kernel and the core's files that it needs; `main` is one more source, of this folder."""
+def link(
+    core: Core,
+    kernel: Kernel,
+    path: Path,
+    main: str | None = None,
+    *,
+    sources: tuple[str, ...] = (),
+    exported: tuple[str, ...] = EXPORTED,
+    script: str = "bench.ld",
+) -> None:
+    """Compile a kernel into `path`; `main` is one more source of this folder, `sources` more of firmware/c."""
     compile_with(
         [
             *packaged_compiler(),
@@ -61,10 +76,11 @@ def link(core: Core, kernel: Kernel, path: Path, main: str | None = None, script
             *(str(C_FOLDER / "kernels" / name) for name in ("run.c", *kernel.sources)),
             str(C_FOLDER / "src" / "tocsin_integer.c"),
             str(C_FOLDER / "generated" / "tocsin_sine_table.c"),
+            *(str(C_FOLDER / name) for name in sources),
             *([] if main is None else [str(_FOLDER / main)]),
             f"-Wl,-T,{_FOLDER / script}",
             "-Wl,--gc-sections",
-            *(f"-Wl,-u,{name}" for name in EXPORTED),
+            *(f"-Wl,-u,{name}" for name in exported),
             "-o",
             str(path),
         ],

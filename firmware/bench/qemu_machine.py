@@ -42,7 +42,7 @@ def find_qemu() -> str:
 def _linked(core: Core, kernel: Kernel) -> bytes:
     with tempfile.TemporaryDirectory(prefix="tocsin-kernel-") as folder:
         path = Path(folder) / "qemu.elf"
-        link(core, kernel, path, "qemu_main.c", "qemu.ld")
+        link(core, kernel, path, "qemu_main.c", script="qemu.ld")
         return path.read_bytes()
 
 
@@ -63,7 +63,13 @@ def infer_with_qemu(core: Core, kernel: Kernel, layers: list[Layer], inputs: NDA
         ]
         try:
             done = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=_LIMIT_SECONDS, check=False
+                command,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_LIMIT_SECONDS,
+                check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise MachineError(f"{QEMU} did not end within {_LIMIT_SECONDS} s: the program hangs") from error

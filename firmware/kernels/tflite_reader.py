@@ -85,8 +85,10 @@ class _Reader:
     def chain(self) -> TfliteModel:
         graph = self.graph
         if graph.InputsLength() != 1 or graph.OutputsLength() != 1:
-            raise TfliteError(f"{self.name} has {graph.InputsLength()} inputs and {graph.OutputsLength()} outputs; "
-                              "one of each is expected")
+            raise TfliteError(
+                f"{self.name} has {graph.InputsLength()} inputs and {graph.OutputsLength()} outputs; "
+                "one of each is expected"
+            )
         count = graph.OperatorsLength()
         if not 1 <= count <= LAYERS_MAX:
             raise TfliteError(f"{self.name} has {count} operators; a model image holds 1 to {LAYERS_MAX} layers")
@@ -106,8 +108,10 @@ class _Reader:
         code = self.model.OperatorCodes(operator.OpcodeIndex())
         kind = max(int(code.BuiltinCode()), int(code.DeprecatedBuiltinCode()))
         if kind != _FULLY_CONNECTED:
-            raise TfliteError(f"{self.name}: operator {number} is {self._operator_name(kind)}; "
-                              "only FULLY_CONNECTED in int8 is known here")
+            raise TfliteError(
+                f"{self.name}: operator {number} is {self._operator_name(kind)}; "
+                "only FULLY_CONNECTED in int8 is known here"
+            )
         activation = self._activation(operator)
         if activation not in (_NO_ACTIVATION, _RELU):
             raise TfliteError(f"{self.name}: {where} has a fused activation of kind {activation}; only RELU is known")
