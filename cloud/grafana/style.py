@@ -105,7 +105,7 @@ def threshold_line(colour: str = ALARM) -> dashboard.ThresholdsConfig:
 
 def dashed_thresholds() -> common.GraphThresholdsStyleConfig:
     """Thresholds as a dashed line with a tint."""
-    return common.GraphThresholdsStyleConfig().mode(common_models.GraphTresholdsStyleMode.DASHED_AND_AREA)
+    return common.GraphThresholdsStyleConfig().mode(common_models.GraphThresholdsStyleMode.DASHED_AND_AREA)
 
 
 def words(states: dict[int, tuple[str, str]]) -> list[ValueMapping]:

@@ -33,6 +33,10 @@ def test_reads_back_as_it_was_written(board: dict[str, Any]) -> None:
     again = json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
     # The kit knows annotations of Grafana's built-in source alone and reads the target as one of those.
     again["annotations"] = board["annotations"]
+    for panel, written in zip(again["panels"], board["panels"], strict=True):
+        if panel["type"] == "table" and "custom" not in written["fieldConfig"]["defaults"]:
+            # Read back, a table says how its cells are aligned and inspected when nobody says so.
+            assert panel["fieldConfig"]["defaults"].pop("custom") == {"align": "auto", "inspect": False}
     assert again == board
 
 
