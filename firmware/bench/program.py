@@ -4,6 +4,7 @@ import functools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from firmware.bench.cores import Core, Kernel
 from firmware.build import C_FOLDER, WARNINGS, packaged_compiler
@@ -103,6 +104,6 @@ def read_program(path: Path) -> Program:
                 sizes[section.name] = section["sh_size"]
                 if section["sh_type"] == "SHT_PROGBITS" and section["sh_size"]:
                     segments.append(Segment(section["sh_addr"], section.data()))
-        table = elf.get_section_by_name(".symtab")
+        table: Any = elf.get_section_by_name(".symtab")
         symbols = {symbol.name: symbol["st_value"] for symbol in table.iter_symbols() if symbol.name}
     return Program(tuple(segments), symbols, sizes[".text"], sizes[".rodata"], sizes[".data"] + sizes[".bss"])

@@ -1,7 +1,7 @@
 """A Cortex-M55 in QEMU (mps3-an547): runs a packed model over many inputs and counts instructions by its SysTick.
 
-With `-icount shift=9` an instruction takes 512 ns, which are 16.384 ticks of the 32 MHz SysTick: the nearest whole number
-of instructions is exact, up to a million of them.
+With `-icount shift=9` an instruction takes 512 ns, which are 16.384 ticks of the 32 MHz SysTick: the nearest whole
+number of instructions is exact, up to a million of them.
 """
 
 import functools

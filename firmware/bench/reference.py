@@ -1,5 +1,6 @@
 """Models that the figures are measured with."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ _BANDS = 128
 def random_layers(rng: np.random.Generator, widths: tuple[int, ...]) -> list[Layer]:
     """Layers as a trained model has them: scales per row, ReLU between, outputs that spread over int8."""
     layers = []
-    for number, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
+    for number, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
         weights = np.clip(np.rint(rng.normal(0, 40, (outputs, inputs))), -127, 127).astype(np.int8)
         hidden = number + 2 < len(widths)
         zero = -128 if hidden else int(rng.integers(-20, 21))

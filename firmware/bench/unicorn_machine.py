@@ -3,6 +3,7 @@
 Unicorn tells each basic block that begins; how many instructions a block holds is counted once by capstone.
 """
 
+import importlib
 from typing import Any
 
 from firmware.bench.program import Program
@@ -28,15 +29,14 @@ class UnicornMachine:
 
     def __init__(self, cpu_name: str, program: Program) -> None:
         try:
-            import capstone
-            import unicorn
-            from unicorn import arm_const
+            capstone: Any = importlib.import_module("capstone")
+            unicorn: Any = importlib.import_module("unicorn")
         except ImportError as error:
             raise UsageError(
                 "counting instructions needs the packages unicorn and capstone: pip install 'tocsin[firmware]'"
             ) from error
+        self._registers = arm_const = importlib.import_module("unicorn.arm_const")
         self._unicorn = unicorn
-        self._registers = arm_const
         self._capstone = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
         self.program = program
         self._machine: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from firmware.kernels.packing import target_named
 from shared.model_image import Layer
 
-
 #: Rows of the last layer that are judged at once (TOCSIN_KERNEL_SCORED_ROWS).
 SCORED_ROWS = 16
 
@@ -35,7 +34,7 @@ def plan_memory(layers: list[Layer], target: str, *, lane_bytes: int | None = No
     """
     module = target_named(target)
     width = module.LANE_BYTES if lane_bytes is None else lane_bytes
-    lanes = max(module.LANES, module.BLOCK_ROWS)
+    lanes: int = max(module.LANES, module.BLOCK_ROWS)
 
     def padded(values: int) -> int:
         return -(-values // lanes) * lanes

@@ -4,6 +4,7 @@ The file's flatbuffer is read with the package `tflite`; nothing of TensorFlow i
 FULLY_CONNECTED, and every form of it that a model image cannot say, is refused by name.
 """
 
+import importlib
 import math
 import struct
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def read_tflite(path: Path) -> TfliteModel:
 def parse_tflite(content: bytes, name: str) -> TfliteModel:
     """`read_tflite` of bytes; `name` stands in messages."""
     try:
-        import tflite
+        tflite: Any = importlib.import_module("tflite")
     except ImportError as error:
         raise UsageError("reading a .tflite file needs the package tflite: pip install 'tocsin[firmware]'") from error
     if content[4:8] != _FILE_IDENTIFIER:
@@ -159,7 +160,9 @@ class _Reader:
         return layer, output
 
     def _operator_name(self, kind: int) -> str:
-        names = {value: name for name, value in vars(self.tflite.BuiltinOperator).items() if isinstance(value, int)}
+        names: dict[int, str] = {
+            value: name for name, value in vars(self.tflite.BuiltinOperator).items() if isinstance(value, int)
+        }
         return names.get(kind, f"operator {kind}")
 
     def _activation(self, operator: Any) -> int:

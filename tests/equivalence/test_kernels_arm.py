@@ -1,4 +1,4 @@
-"""Packed kernels on emulated Cortex-M cores give every byte of the NumPy layers, for random, extreme and real models."""
+"""Packed kernels on emulated cores give every byte of the NumPy layers, for random, extreme and real models."""
 
 import importlib.util
 import shutil
@@ -165,8 +165,6 @@ def test_the_cases_reach_what_they_are_for():
     assert plain["least"] > 0
     assert plain["shifts"] >= 32 * 4
     assert plain["wide"] == plain["sensor"] == plain["odd"] == 0
-    layers, inputs = made("bound")
-    assert expected(layers, inputs).max() == 127 or True
     total = sum(expected(*made(name)).size for name in CASES)
     assert total * len(PAIRS) >= 1_000_000
 
