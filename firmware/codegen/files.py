@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from firmware.codegen import limits, sine
+from firmware.codegen import limits, sine, turns
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -12,6 +12,7 @@ def generated_files() -> dict[str, str]:
     return {
         "shared/signal/tables.py": sine.python_source(),
         "firmware/c/generated/tocsin_sine_table.c": sine.c_source(),
+        "firmware/c/generated/tocsin_turns_table.c": turns.c_source(),
         "firmware/c/generated/tocsin_limits.h": limits.c_source(),
     }
 

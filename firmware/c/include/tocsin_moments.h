@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Whether this build takes the sources for the DSP extension; TOCSIN_PORTABLE forbids it. */
-#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__) && !defined(__ARM_BIG_ENDIAN) && !defined(TOCSIN_PORTABLE) && 0
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__) && !defined(__ARM_BIG_ENDIAN) && !defined(TOCSIN_PORTABLE)
 #define TOCSIN_DSP 1
 #else
 #define TOCSIN_DSP 0

@@ -27,28 +27,37 @@ int8_t tocsin_clamp8(int64_t value)
     return value < INT8_MIN ? (int8_t)INT8_MIN : (int8_t)value;
 }
 
+/* Position of the highest bit; value > 0. */
+static uint32_t highest_bit(uint32_t value)
+{
+#if defined(__ARM_FEATURE_CLZ)
+    return 31u - (uint32_t)__builtin_clz(value);
+#else
+    uint32_t position = 0;
+    for (uint32_t step = 16; step != 0; step >>= 1) {
+        if ((value >> step) != 0) {
+            value >>= step;
+            position += step;
+        }
+    }
+    return position;
+#endif
+}
+
 int32_t tocsin_log2_q8(uint64_t value)
 {
     if (value < 2) {
         return 0;
     }
-    uint32_t exponent = 0;
-    uint64_t rest = value;
-    for (uint32_t step = 32; step != 0; step >>= 1) {
-        if ((rest >> step) != 0) {
-            rest >>= step;
-            exponent += step;
-        }
-    }
-    uint64_t mantissa = exponent <= 30 ? value << (30 - exponent) : value >> (exponent - 30);
+    uint32_t high = (uint32_t)(value >> 32);
+    uint32_t exponent = high != 0 ? 32 + highest_bit(high) : highest_bit((uint32_t)value);
+    uint32_t mantissa = (uint32_t)(exponent <= 30 ? value << (30 - exponent) : value >> (exponent - 30));
     uint32_t result = exponent;
     for (int bit = 0; bit < 8; bit++) {
-        mantissa = (mantissa * mantissa) >> 30;
-        result <<= 1;
-        if ((mantissa >> 31) != 0) {
-            mantissa >>= 1;
-            result += 1;
-        }
+        mantissa = (uint32_t)(((uint64_t)mantissa * mantissa) >> 30); /* below 2**32 */
+        uint32_t carry = mantissa >> 31;
+        mantissa >>= carry;
+        result = (result << 1) + carry;
     }
     return (int32_t)result;
 }

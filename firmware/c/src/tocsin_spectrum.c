@@ -5,10 +5,14 @@
 static uint32_t mirrored(uint32_t index, uint32_t bits)
 {
     uint32_t result = 0;
+#if TOCSIN_DSP
+    __asm__("rbit %0, %1" : "=r"(result) : "r"(index << (32 - bits)));
+#else
     for (uint32_t bit = 0; bit < bits; bit++) {
         result = (result << 1) | (index & 1);
         index >>= 1;
     }
+#endif
     return result;
 }
 

@@ -1,0 +1,25 @@
+/* Lets an emulated core compute the features of several windows: one function with a pointer, easy to call from outside. */
+
+#include "tocsin_fast.h"
+
+struct job {
+    struct tocsin_fast_window window;
+    const uint8_t *edges;
+    uint32_t bands;
+    int32_t *points;
+    int32_t *raw;
+    uint32_t windows; /* one behind the other, each with its own ring */
+};
+
+void emulated_features(const struct job *job);
+
+void emulated_features(const struct job *job)
+{
+    struct tocsin_fast_window window = job->window;
+    int32_t *raw = job->raw;
+    for (uint32_t i = 0; i < job->windows; i++) {
+        tocsin_fast_features(&window, job->edges, job->bands, job->points, raw);
+        window.ring += UINT32_C(1) << window.log2_samples;
+        raw += 3 + job->bands;
+    }
+}

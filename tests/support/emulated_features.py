@@ -1,0 +1,107 @@
+"""The C core's features on emulated cores: built with the compiler of the package index, counted to the instruction."""
+
+import functools
+import struct
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.bench.program import Program, read_program
+from firmware.bench.unicorn_machine import RAM_ADDRESS, UnicornMachine
+from firmware.build import C_FOLDER, WARNINGS, packaged_compiler
+
+#: Core -> the compiler's name of it, and Unicorn's.
+CORES = {
+    "m0": ("cortex_m0plus", "UC_CPU_ARM_CORTEX_M0"),
+    "m3": ("cortex_m3", "UC_CPU_ARM_CORTEX_M3"),
+    "m4": ("cortex_m4", "UC_CPU_ARM_CORTEX_M4"),
+    "m7": ("cortex_m7", "UC_CPU_ARM_CORTEX_M7"),
+    "m33": ("cortex_m33", "UC_CPU_ARM_CORTEX_M33"),
+}
+_SOURCES = ("fast", "integer", "moments", "moments_dsp", "spectrum", "spectrum_dsp")
+_TABLES = ("sine", "turns")
+_FLAGS = (
+    "-std=c99",
+    "-O2",
+    "-ffreestanding",
+    "-fno-sanitize=undefined",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-ffunction-sections",
+    "-fdata-sections",
+)
+_JOB, _EDGES, _POINTS, _RAW, _RINGS = (RAM_ADDRESS + place for place in (0x100, 0x200, 0x1000, 0x6000, 0x20000))
+_FENCE = bytes(range(16, 32))
+
+
+@functools.cache
+def feature_program(core: str, portable: bool = False) -> Program:
+    """The features for a core; `portable` forbids the sources for the DSP extension."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-features-") as folder:
+        path = Path(folder) / "features.elf"
+        sources = [C_FOLDER / "src" / f"tocsin_{name}.c" for name in _SOURCES]
+        sources += [C_FOLDER / "generated" / f"tocsin_{name}_table.c" for name in _TABLES]
+        command = [
+            *packaged_compiler(),
+            "-target",
+            "thumb-freestanding-eabi",
+            f"-mcpu={CORES[core][0]}",
+            *_FLAGS,
+            *WARNINGS,
+            *(["-DTOCSIN_PORTABLE"] if portable else []),
+            *(f"-I{C_FOLDER / name}" for name in ("include", "generated")),
+            *map(str, sources),
+            str(Path(__file__).with_suffix(".c")),
+            f"-Wl,-T,{C_FOLDER.parent / 'bench' / 'bench.ld'}",
+            "-Wl,--gc-sections",
+            "-Wl,-e,emulated_features",
+            "-o",
+            str(path),
+        ]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return read_program(path)
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Raw features (windows, 3 + bands); instructions of all windows; stack bytes."""
+
+    features: NDArray[np.int32]
+    instructions: int
+    stack_bytes: int
+
+
+class EmulatedFeatures:
+    """A core that computes features."""
+
+    def __init__(self, core: str, *, portable: bool = False, count: bool = False) -> None:
+        self.program = feature_program(core, portable)
+        self.machine = UnicornMachine(CORES[core][1], self.program)
+        if count:
+            self.machine.count()
+
+    def features(self, windows: NDArray[np.int64], edges: list[int], oldest: int = 0, offset: int = 0) -> Counted:
+        """Of windows (windows, samples); in their rings they begin at `oldest`, the rings `offset` bytes off a word."""
+        machine = self.machine
+        count, samples = windows.shape
+        rings = np.roll(windows, oldest, axis=1).astype("<i2").tobytes()
+        assert len(rings) < 0x40000
+        width = 3 + len(edges) - 1
+        machine.write(_RINGS + offset, rings)
+        machine.write(_EDGES, struct.pack(f"<{len(edges)}H", *edges))
+        machine.write(_POINTS - len(_FENCE), _FENCE)
+        machine.write(_POINTS + 4 * samples, _FENCE)
+        job = (_RINGS + offset, oldest, samples.bit_length() - 1, _EDGES, len(edges) - 1, _POINTS, _RAW, count)
+        machine.write(_JOB, struct.pack("<8I", *job))
+        machine.paint_stack()
+        before = machine.instructions
+        machine.call("emulated_features", _JOB)
+        assert machine.read(_POINTS - len(_FENCE), len(_FENCE)) == _FENCE
+        assert machine.read(_POINTS + 4 * samples, len(_FENCE)) == _FENCE
+        raw = np.frombuffer(machine.read(_RAW, 4 * count * width), "<i4").reshape(count, width)
+        return Counted(raw, machine.instructions - before, machine.stack_used())
