@@ -247,6 +247,23 @@ def test_points_of_another_type_are_refused_alone(plant, caplog):
     assert plant.tier.store.latest("pump-1").next_sequence == 480
 
 
+def test_when_too_many_wait_the_gateway_keeps_the_rest(plant, monkeypatch):
+    monkeypatch.setattr("cloud.storage.influxdb.store.LEDGER_LIMIT", 20)
+    leap = 10 * WEEK_NS
+    plant.bucket.write(f"readings,device=other,asset=other count_0=1.5 {uploader.BEGIN_NS + leap}")
+    plant.start()
+    plant.gateway.upload(*messages(count=1), shifted(uploader.readings("pump-1", 16), leap))
+    mark = plant.gateway.mark
+    plant.send(uploader.readings("pump-1", 32), shifted(uploader.readings("pump-1", 48), leap))
+    assert "refused more than 20 points" in until(plant.trouble, "a full ledger")
+    assert plant.gateway.mark == mark
+    assert plant.tier.store.refused().points == 16
+    assert plant.tier.store.latest("pump-1").next_sequence == 32
+    monkeypatch.undo()
+    plant.sent()
+    assert plant.tier.store.refused().points == 32
+
+
 def test_refused_points_are_taken_when_the_cause_is_gone(tmp_path, broker, caplog):
     age_seconds = (time.time_ns() - uploader.BEGIN_NS) // 10**9
     plant = Plant(tmp_path, broker, fresh_bucket(retention_seconds=age_seconds + 86_400))

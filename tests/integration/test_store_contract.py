@@ -201,7 +201,7 @@ def blocks_of(draw):
     return data, judged
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=blocks_of())
 def test_any_reading_comes_back_bit_for_bit(case, content):
     device = f"any-{next(NUMBERS)}"

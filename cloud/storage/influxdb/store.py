@@ -92,7 +92,7 @@ class InfluxStore:
                     changed[key] = _rescored_position(position, rescore)
             if refused and self._ledger.refused_count() + len(refused) > LEDGER_LIMIT:
                 raise StoreUnavailable(
-                    f"InfluxDB refused {LEDGER_LIMIT} points and more ({refused[-1].reason}): see to the bucket's "
+                    f"InfluxDB refused more than {LEDGER_LIMIT} points ({refused[-1].reason}): see to the bucket's "
                     "retention and to the types of its fields."
                 )
             try:
@@ -102,7 +102,8 @@ class InfluxStore:
                 raise
             positions.update(changed)
             self._last_pages.update({(page.device, page.boot): page for page in pages})
-            self._refused.tell(refused) if refused else None
+            if refused:
+                self._refused.tell(refused)
 
     def _known_positions(self) -> dict[Boot, Position]:
         if self._positions is None:
