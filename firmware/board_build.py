@@ -36,6 +36,7 @@ _LIMIT_SECONDS = 300
 _FLAGS = (
     "-std=c99",
     "-O2",
+    "-g0",
     "-ffreestanding",
     "-fno-sanitize=undefined",
     "-fno-unwind-tables",

@@ -215,6 +215,11 @@ def played(sensor, source):
     play([(sensor, source)], ReplayClock(0, None), should_stop=lambda: False)
 
 
+def deliver(sensor, source):
+    played(sensor, source)
+    until(sensor, sensor.delivered)
+
+
 def until(sensor, condition, limit_seconds=30.0):
     assert settle([sensor], limit_seconds=limit_seconds, until=condition, should_stop=lambda: False)
 
@@ -301,8 +306,7 @@ def test_a_message_that_is_not_the_twins_ends_the_run(provisioned):
         until(sensor, lambda: sensor.said)
         sensor.device.twin.image.threshold *= 2
         with pytest.raises(FirmwareError, match="is not the twin's"):
-            played(sensor, source)
-            until(sensor, lambda: False)
+            deliver(sensor, source)
     finally:
         sensor.stop()
 

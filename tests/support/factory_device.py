@@ -7,6 +7,7 @@ so that the files are kept, and `tests/unit/firmware/test_board_build.py` checks
 import sys
 from pathlib import Path
 
+from firmware.emulator.run import FACTORY_HEALTHY_ROWS, FACTORY_SEED
 from firmware.host.sensor import birth_of
 from shared import model_image
 from shared.messages import codec
@@ -15,14 +16,12 @@ from tocsin.provisioning import provision
 
 DEVICE = "factory-process"
 ASSET = "factory/site/area/line/pump-1"
-SEED = 1
-HEALTHY_ROWS = 600
 
 
 def make(folder: Path) -> None:
     """Write profile.cbor and model.image."""
-    recording = simulate(SEED).process
-    provisioned = provision(recording, DEVICE, ASSET, HEALTHY_ROWS, seed=SEED)
+    recording = simulate(FACTORY_SEED).process
+    provisioned = provision(recording, DEVICE, ASSET, FACTORY_HEALTHY_ROWS, seed=FACTORY_SEED)
     content = model_image.read(provisioned.image)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "profile.cbor").write_bytes(codec.encode_birth(birth_of(provisioned.profile, 0, content)))
