@@ -68,7 +68,9 @@ class BuiltImage:
     image: Image
 
     def moved(self, text: str) -> str:
-        """A text of the image with its absolute paths below the folder."""
+        """A text of the image with its absolute paths below the folder; what is there already stays."""
+        if str(self.folder) in text:
+            return text
         return _PATHS.sub(lambda match: f"{self.folder}{match[0]}", text)
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
@@ -90,6 +92,11 @@ class BuiltImage:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def give(self, path: Path) -> None:
+        """Make a path the image's user's, as Docker does with a new volume."""
+        if os.geteuid() == 0:
+            os.chown(path, *map(int, self.image.user.split(":")))
 
     def run(self, words: tuple[str, ...], more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Run a program of the image to its end."""
@@ -125,7 +132,7 @@ def build_image(dockerfile: Path, folder: Path) -> BuiltImage:
             assert source == target
             assert Path(built.moved(source)).is_dir()
     for name in ("data", "plant", "tmp"):
-        _give(folder / name, built.image.user)
+        built.give(folder / name)
     return built
 
 
@@ -153,11 +160,6 @@ def _run(built: BuiltImage, one: Instruction) -> None:
     if done.returncode != 0 and any(words in said for words in _NO_NETWORK):
         pytest.skip("packages cannot be fetched: connect this machine, or fill the cache of uv")
     assert done.returncode == 0, f"{text}\n{said}"
-
-
-def _give(folder: Path, user: str) -> None:
-    if os.geteuid() == 0:
-        os.chown(folder, *map(int, user.split(":")))
 
 
 def _walls(folder: Path, user: str) -> list[str]:

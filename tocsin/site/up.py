@@ -50,9 +50,9 @@ def run_up(file: Path, profiles: list[str], site: Path, data: Path) -> int:
     services = read_compose(file, profiles, variables)
     _check_secrets(services)
     with _locked(data):
-        _interruptible()
         topology = Topology(services, data)
         try:
+            _interruptible()
             while True:
                 topology.step()
                 time.sleep(_POLL_SECONDS)
