@@ -1,7 +1,7 @@
 /* What runs on the emulated M55: inputs in, outputs and ticks out, through files of the host (semihosting).
  *
- * The job lies at JOB_ADDRESS: runs, inputs, outputs, layers, bytes of the first buffer (words), packed model and inputs
- * behind each other. `result.bin` gets for each run the ticks (word) and the outputs.
+ * The job lies at JOB_ADDRESS: runs, inputs, outputs, layers, bytes of the first buffer (words), packed model and
+ * inputs behind each other. `result.bin` gets for each run the ticks (word) and the outputs.
  */
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* Kernel for cores with nothing but a 32-bit product (M0, M0+, M3): cortex_m0.S for all blocks but those that its bounds
- * exclude. Values equal to the layer's low are left out, so the number of instructions depends on the data. */
+/* Kernel for cores with nothing but a 32-bit product (M0, M0+, M3): cortex_m0.S for all blocks but those that its
+ * bounds exclude. Values equal to the layer's low are left out, so the number of instructions depends on the data. */
 
 #include "tocsin_bytes.h"
 #include "tocsin_integer.h"

@@ -14,7 +14,8 @@
  *
  * Registers: r0 block, r1 values, r2 r3 packed and low of rows a b, r4 r5 of c d, r6-r9 values, r10-r12 lr weights.
  * With TOCSIN_KERNEL_WIDE_LANES values are lanes of int16 in the order 0, 2, 1, 3 of each four; without, int8.
- * The sums do not depend on data, nor does the number of instructions.
+ * Values may be anything in int8, and the number of instructions does not depend on them.
+ * TOCSIN_KERNEL_COMPACT makes one loop of two fours of the unrolled one and its rest.
  */
 
     .syntax unified
