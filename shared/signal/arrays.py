@@ -175,7 +175,7 @@ def _split(plan: _Plan, re: Integers, im: Integers) -> tuple[Integers, Integers]
     """`SpectrumPlan.split` of each column: (N // 2, windows) -> (N // 2 + 1, windows)."""
     half = plan.half
     real, imag = (np.zeros((half + 1, re.shape[1]), np.int64) for _ in range(2))
-    real[0], real[half] = (re[0] + im[0]) >> 1, (re[0] - im[0]) >> 1
+    real[half] = (re[0] - im[0]) >> 1
     real[half >> 1], imag[half >> 1] = re[1] >> 1, -im[1] >> 1
     a, b, c, d = re[plan.low], im[plan.low], re[plan.high], im[plan.high]
     factors = plan.factors[plan.low >> 1, :, 0]
@@ -224,11 +224,13 @@ def fast_features(windows: Integers, edges: tuple[int, ...]) -> Integers:
     x = windows - mean[:, None]
     squares = x * x
     level = log2_q8(squares.sum(axis=1) + 1)
-    peak = np.abs(x).max(axis=1)
-    eighth = squares >> 8
-    fourth = (eighth * eighth).sum(axis=1)
+    square = squares.max(axis=1)
+    shift = sum((square >> places > 0).astype(np.int64) for places in range(24, 32))
+    squares >>= shift[:, None]
+    squares *= squares
+    fourth = squares.sum(axis=1) >> (16 - 2 * shift)
     energies = bin_energies(x)
-    columns = [level, 2 * log2_q8(peak + 1) - level, log2_q8(fourth + 1) - 2 * level]
+    columns = [level, log2_q8(square + 1) - level, log2_q8(fourth + 1) - 2 * level]
     bands = np.empty((len(windows), len(edges) - 1), np.int64)
     for band, (low, high) in enumerate(itertools.pairwise(edges)):
         bands[:, band] = energies[:, low:high].sum(axis=1)

@@ -264,12 +264,14 @@ class SpectrumPlan:
             groups <<= 2
 
     def split(self, re: "list[int]", im: "list[int]") -> "tuple[list[int], list[int]]":
-        """Half the spectrum of the real samples, bins 0..N/2 in natural order, from the transformed points."""
+        """Half the spectrum of the real samples, bins 0..N/2 in natural order, from the transformed points.
+
+        Bin 0 would hold what rounding left of the mean: it is 0.
+        """
         half = self.half
         mirrored = self.mirrored
         real = [0] * (half + 1)
         imag = [0] * (half + 1)
-        real[0] = (re[0] + im[0]) >> 1
         real[half] = (re[0] - im[0]) >> 1
         real[half >> 1] = re[1] >> 1
         imag[half >> 1] = -im[1] >> 1
@@ -322,6 +324,18 @@ class SpectrumPlan:
         return energies
 
 
+def fourth_shift(square: int) -> int:
+    """How far squares up to this one are moved right so that 4096 of them, squared once more, stay below 2**60.
+
+    >>> fourth_shift(4095 * 4095), fourth_shift(4096 * 4096), fourth_shift(65535 * 65535)
+    (0, 1, 8)
+    """
+    shift = 0
+    while square >> (24 + shift):
+        shift += 1
+    return shift
+
+
 def fast_features(plan: SpectrumPlan, values: "list[int]", edges: "list[int]") -> "list[int]":
     """``[level, crest, kurtosis, bands...]`` of one axis' window of scaled samples (int16), before scaling.
 
@@ -334,13 +348,15 @@ def fast_features(plan: SpectrumPlan, values: "list[int]", edges: "list[int]") -
     x = [value - mean for value in values]
     squares = [value * value for value in x]
     level = log2_q8(sum(squares) + 1)
-    peak = max(max(x), -min(x))  # noqa: PLW3301 - unpacking x would need a stack of N
+    square = max(squares)
+    shift = fourth_shift(square)
     fourth = 0
-    for square in squares:
-        reduced = square >> 8
+    for value in squares:
+        reduced = value >> shift
         fourth += reduced * reduced
     energies = plan.bin_energies(x)
-    result = [level, 2 * log2_q8(peak + 1) - level, log2_q8(fourth + 1) - 2 * level]
+    fourth >>= 16 - 2 * shift
+    result = [level, log2_q8(square + 1) - level, log2_q8(fourth + 1) - 2 * level]
     for band in range(len(edges) - 1):
         result.append(log2_q8((sum(energies[edges[band] : edges[band + 1]]) >> plan.energy_shift) + 1))
     return result

@@ -20,13 +20,16 @@ struct tocsin_fast_window {
     uint32_t log2_samples;
 };
 
-/* x is a sample less the mean; energy the sum of x*x, fourth that of (x*x >> 8)**2, peak the largest |x|. */
+/* x is a sample less the mean; energy the sum of x*x, largest the largest of them, fourth the sum of x**4 / 2**16. */
 struct tocsin_moments {
     int32_t mean;
-    uint32_t peak;
+    uint32_t largest;
     uint64_t energy;
     uint64_t fourth;
 };
+
+/* How far squares up to this one are moved right before they are squared again: 0 to 8. */
+uint32_t tocsin_fourth_shift(uint32_t largest);
 
 void tocsin_moments_of(const struct tocsin_fast_window *window, struct tocsin_moments *moments);
 

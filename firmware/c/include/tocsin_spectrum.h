@@ -11,7 +11,7 @@
 #include "tocsin_moments.h"
 
 /* Half the spectrum of a window less `mean`. `points` has N places: afterwards N/2 pairs (real, imaginary), bin k at the
- * mirrored bits of k; the first pair is bins 0 and N/2, which are real. 5 <= log2_samples <= 12. */
+ * mirrored bits of k; the first pair is bin 0, which is 0, and bin N/2, which is real. 5 <= log2_samples <= 12. */
 void tocsin_spectrum_make(const struct tocsin_fast_window *window, int32_t mean, int32_t *points);
 
 /* Energy of bins first..end - 1 of the real signal under the window, end <= N/2 + 1. */

@@ -10,7 +10,7 @@ void tocsin_fast_features(const struct tocsin_fast_window *window, const uint8_t
     tocsin_moments_of(window, &moments);
     int32_t level = tocsin_log2_q8(moments.energy + 1);
     raw[0] = level;
-    raw[1] = 2 * tocsin_log2_q8((uint64_t)moments.peak + 1) - level;
+    raw[1] = tocsin_log2_q8((uint64_t)moments.largest + 1) - level;
     raw[2] = tocsin_log2_q8(moments.fourth + 1) - 2 * level;
     tocsin_spectrum_make(window, moments.mean, points);
     uint32_t shift = tocsin_spectrum_energy_shift(window->log2_samples);

@@ -11,8 +11,8 @@ struct sums {
 
 /* Sum, sum of squares, largest and smallest of the even and of the odd samples; a multiple of 16 samples. */
 void tocsin_dsp_sums(const int16_t *samples, const int16_t *end, struct sums *sums);
-/* Sum of ((x + offset)**2 >> 8)**2. */
-uint64_t tocsin_dsp_fourth(const int16_t *samples, const int16_t *end, int32_t offset);
+/* Sum of ((x + offset)**2 >> shift)**2. */
+uint64_t tocsin_dsp_fourth(const int16_t *samples, const int16_t *end, int32_t offset, uint32_t shift);
 
 #define SUMS(register)                         \
     "smlad r4, " #register ", r3, r4\n"        \
@@ -47,13 +47,13 @@ TOCSIN_ASSEMBLY("tocsin_dsp_sums", "push {r4-r11, lr}\n"
                                    "pop {r4-r11, pc}\n");
 
 #define FOURTH(offset)                   \
-    "ldr r3, [r0, #" offset "]\n"        \
-    "sxtah r6, r2, r3\n"                 \
-    "sxtah r7, r2, r3, ror #16\n"        \
+    "ldr r12, [r0, #" offset "]\n"        \
+    "sxtah r6, r2, r12\n"                \
+    "sxtah r7, r2, r12, ror #16\n"       \
     "muls r6, r6, r6\n"                  \
     "muls r7, r7, r7\n"                  \
-    "lsrs r6, r6, #8\n"                  \
-    "lsrs r7, r7, #8\n"                  \
+    "lsrs r6, r6, r3\n"                  \
+    "lsrs r7, r7, r3\n"                  \
     "umlal r4, r5, r6, r6\n"             \
     "umlal r4, r5, r7, r7\n"
 
@@ -84,11 +84,13 @@ void tocsin_moments_of(const struct tocsin_fast_window *window, struct tocsin_mo
     int32_t mean = (sums.total + (samples >> 1)) >> window->log2_samples;
     int32_t above = larger(sums.largest[0], sums.largest[1]) - mean;
     int32_t below = mean + larger(-sums.smallest[0], -sums.smallest[1]);
+    uint32_t peak = (uint32_t)larger(above, below);
     moments->mean = mean;
-    moments->peak = (uint32_t)larger(above, below);
+    moments->largest = peak * peak;
     /* the sum of (v - mean)**2 without looking at v again; |mean * (...)| < 2**44 */
     moments->energy = sums.squares + (uint64_t)((int64_t)mean * (samples * mean - 2 * sums.total));
-    moments->fourth = tocsin_dsp_fourth(window->ring, end, -mean);
+    uint32_t shift = tocsin_fourth_shift(moments->largest);
+    moments->fourth = tocsin_dsp_fourth(window->ring, end, -mean, shift) >> (16 - 2 * shift);
 }
 
 #endif

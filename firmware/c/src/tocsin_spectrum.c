@@ -164,9 +164,8 @@ static void transform(int32_t *points, uint32_t log2_samples)
 static void split(int32_t *points, uint32_t log2_samples)
 {
     uint32_t half = UINT32_C(1) << (log2_samples - 1);
-    int32_t first = points[0];
-    points[0] = (first + points[1]) >> 1;
-    points[1] = (first - points[1]) >> 1;
+    points[1] = (points[0] - points[1]) >> 1;
+    points[0] = 0;
     points[2] = points[2] >> 1;
     points[3] = -points[3] >> 1;
     for (uint32_t block = 2; block < half; block <<= 1) {

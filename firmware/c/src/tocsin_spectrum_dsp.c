@@ -314,9 +314,8 @@ void tocsin_spectrum_make(const struct tocsin_fast_window *window, int32_t mean,
         groups <<= 2;
     }
     tocsin_dsp_last_stage(points, points + 2 * half, tocsin_turns);
-    int32_t first = points[0];
-    points[0] = (first + points[1]) >> 1;
-    points[1] = (first - points[1]) >> 1;
+    points[1] = (points[0] - points[1]) >> 1;
+    points[0] = 0;
     points[2] = points[2] >> 1;
     points[3] = -points[3] >> 1;
     for (uint32_t block = 2; block < half; block <<= 1) {
