@@ -45,6 +45,17 @@ static bool start_pll(uint32_t configuration)
     return wait_for(&RCC_CFGR, RCC_CFGR_SWS_MASK, RCC_CFGR_SWS_PLL);
 }
 
+/* The boot loader in the ROM may have left the PLL on, and one that runs cannot be set. */
+static void leave_pll(void)
+{
+    RCC_CR |= RCC_CR_HSION;
+    (void)wait_for(&RCC_CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY);
+    RCC_CFGR = 0;
+    (void)wait_for(&RCC_CFGR, RCC_CFGR_SWS_MASK, 0);
+    RCC_CR &= ~RCC_CR_PLLON;
+    (void)wait_for(&RCC_CR, RCC_CR_PLLRDY, 0);
+}
+
 static void run_at_pll(const char *source)
 {
     tree.core_hz = PLL_HZ;
@@ -60,6 +71,7 @@ static void choose_clock(void)
         run_at_pll("168 MHz taken as given: no clock control here");
         return;
     }
+    leave_pll();
     RCC_CR |= RCC_CR_HSEON;
     bool has_crystal = wait_for(&RCC_CR, RCC_CR_HSERDY, RCC_CR_HSERDY);
     if (has_crystal && start_pll(PLL_FROM(CRYSTAL_MHZ) | RCC_PLLCFGR_HSE)) {

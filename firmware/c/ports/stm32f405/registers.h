@@ -13,13 +13,18 @@
 #define SYST_CVR REGISTER(0xE000E018u)
 #define SYST_CSR_RUN 7u /* processor clock, interrupt, enable */
 #define NVIC_ISER(number) REGISTER(0xE000E100u + 4u * ((number) / 32u))
+#define NVIC_ICER(number) REGISTER(0xE000E180u + 4u * ((number) / 32u))
+#define NVIC_ICPR(number) REGISTER(0xE000E280u + 4u * ((number) / 32u))
 #define SCB_CPUID REGISTER(0xE000ED00u)
+#define SCB_VTOR REGISTER(0xE000ED08u)
 #define SCB_AIRCR REGISTER(0xE000ED0Cu)
 #define SCB_AIRCR_RESET 0x05FA0004u
 #define SCB_CFSR REGISTER(0xE000ED28u)
 
 /* Reset and clock control. */
 #define RCC_CR REGISTER(0x40023800u)
+#define RCC_CR_HSION (1u << 0)
+#define RCC_CR_HSIRDY (1u << 1)
 #define RCC_CR_HSEON (1u << 16)
 #define RCC_CR_HSERDY (1u << 17)
 #define RCC_CR_PLLON (1u << 24)

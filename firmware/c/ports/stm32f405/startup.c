@@ -47,8 +47,22 @@ static void paint_stack(void)
     }
 }
 
+/* The boot loader in the chip's ROM starts a program without a reset: its interrupts and its vectors may be in force. */
+static void forget_the_boot_loader(void)
+{
+    __asm volatile("cpsid i" ::: "memory");
+    SYST_CSR = 0;
+    for (uint32_t number = 0; number < INTERRUPTS; number += 32) {
+        NVIC_ICER(number) = 0xFFFFFFFFu;
+        NVIC_ICPR(number) = 0xFFFFFFFFu;
+    }
+    SCB_VTOR = (uint32_t)(uintptr_t)&vectors;
+    __asm volatile("dsb\n\tisb\n\tcpsie i" ::: "memory");
+}
+
 void Reset_Handler(void)
 {
+    forget_the_boot_loader();
     const uint32_t *source = memory_data_source;
     for (uint32_t *word = memory_data_begin; word < memory_data_end; word++) {
         *word = *source;
