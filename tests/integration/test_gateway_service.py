@@ -172,6 +172,7 @@ def test_a_new_boot_begins_again_and_an_old_one_is_dropped(settings, device, clo
         device.data(0)
         until(lambda: device.mark() == (0, 16), "the first boot")
         device.birth(boot=1)
+        until(lambda: len(cloud.of_kind("birth")) == 2, "the second birth")  # it goes another way than the readings
         device.data(0, boot=1)
         until(lambda: device.mark() == (1, 16), "the second boot")
         device.data(16, boot=0)

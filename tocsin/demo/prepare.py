@@ -156,7 +156,7 @@ def prepare(
     `step("models", done, total)` counts trained devices.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, mp_context=context, initializer=_belong_to_the_demo) as pool:
+    with ProcessPoolExecutor(2, mp_context=context, initializer=belong_to_the_demo) as pool:
         try:
             if recording is None or options.recording is None:
                 return _simulated(options, pool, say, step)
@@ -168,7 +168,7 @@ def prepare(
             raise
 
 
-def _belong_to_the_demo() -> None:
+def belong_to_the_demo() -> None:
     """In a worker: Ctrl-C is for the demo, which ends its workers; and they end with it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

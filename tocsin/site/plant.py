@@ -27,7 +27,7 @@ from tocsin.demo.prepare import (
     SIMULATED_HEALTHY_S,
     SIMULATED_ONSET_S,
     SITE,
-    _belong_to_the_demo,
+    belong_to_the_demo,
     put_into_fleet,
 )
 
@@ -103,7 +103,7 @@ def _build(folder: Path, fault: str, seed: int, pumps: int, say: Callable[[str],
     context = multiprocessing.get_context("spawn")
     healthy: dict[str, int] = {}
     onset_ns: int | None = None
-    with ProcessPoolExecutor(2, mp_context=context, initializer=_belong_to_the_demo) as pool:
+    with ProcessPoolExecutor(2, mp_context=context, initializer=belong_to_the_demo) as pool:
         try:
             running = []
             for number in range(1, pumps + 1):
