@@ -90,21 +90,21 @@ def scores_of(device: BoardDevice, times_ns, counts, clips=None) -> int:
 
 def test_the_pumps_process_device(firmware_folder):
     device = read_board_device(FACTORY_FOLDER)
-    recording = simulate(1, "outer_race", duration_s=1200.0, onset_s=900.0).process
+    recording = simulate(1, "outer_race", duration_s=960.0, onset_s=850.0).process
     profile, counts = profile_of(recording, 600, "factory-process", "a")
     assert profile.digest() == device.birth.profile.digest()
     counts = counts.copy()
     counts[700:705, 1] = definition.MISSING
     counts[800, 0] = 2**31 - 1
     times = recording.times_ns.copy()
-    times[1000:] += 10**13  # a gap
+    times[900:] += 10**13  # a gap
     assert scores_of(device, times, counts) > 500
-    assert assert_same_messages(firmware_folder, device, times, counts) > 100
+    assert assert_same_messages(firmware_folder, device, times, counts) > 80
 
 
 def test_the_pumps_vibration(bench, firmware_folder):
-    windows = simulate_windows(3, "inner_race", window=256, hop=256, duration_s=3.0, onset_s=1.0).counts
-    counts = windows.reshape(-1, 3).astype(np.int32)[:7000]
+    windows = simulate_windows(3, "inner_race", window=256, hop=256, duration_s=2.0, onset_s=1.0).counts
+    counts = windows.reshape(-1, 3).astype(np.int32)[:5000]
     times = np.arange(len(counts), dtype=np.int64) * 312_500
     starts = np.zeros(len(counts), bool)
     image = bench.images.fitted(
@@ -120,8 +120,8 @@ def test_the_pumps_vibration(bench, firmware_folder):
     clips = starts.copy()
     clips[4000] = True
     device = device_of(image)
-    assert scores_of(device, times, counts, clips) > 20
-    assert assert_same_messages(firmware_folder, device, times, counts, clips) >= 3
+    assert scores_of(device, times, counts, clips) > 15
+    assert assert_same_messages(firmware_folder, device, times, counts, clips) >= 2
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -102,7 +102,7 @@ noise = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(streams=st.lists(noise, min_size=1, max_size=6), limit=st.sampled_from([5, 40, 300, 1024]))
 def test_the_reader_gives_the_same_verdicts(parts, streams, limit):
     stream = b"".join(streams)
@@ -172,7 +172,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(capacity=st.integers(200, 1500), chosen=steps)
 def test_the_buffer_keeps_sends_and_loses_what_the_twins_does(parts, capacity, chosen):
     states = BufferStates(capacity)
