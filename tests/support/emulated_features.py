@@ -1,6 +1,7 @@
 """The C core's features on emulated cores: built with the compiler of the package index, counted to the instruction."""
 
 import functools
+import itertools
 import struct
 import subprocess
 import tempfile
@@ -105,3 +106,22 @@ class EmulatedFeatures:
         assert machine.read(_POINTS + 4 * samples, len(_FENCE)) == _FENCE
         raw = np.frombuffer(machine.read(_RAW, 4 * count * width), "<i4").reshape(count, width)
         return Counted(raw, machine.instructions - before, machine.stack_used())
+
+    def parts(self, windows: NDArray[np.int64], edges: list[int]) -> dict[str, int]:
+        """Instructions of one window by part: moments, spectrum, energies of the bands; logarithms are what is left."""
+        machine = self.machine
+        samples = windows.shape[1]
+        everything = self.features(windows, edges)
+        log2_samples = samples.bit_length() - 1
+        machine.write(_JOB, struct.pack("<3I", _RINGS, 0, log2_samples))
+        marks = [machine.instructions]
+        machine.call("tocsin_moments_of", _JOB, _RAW)
+        marks.append(machine.instructions)
+        (mean,) = struct.unpack("<I", machine.read(_RAW, 4))
+        machine.call("tocsin_spectrum_make", _JOB, mean, _POINTS)
+        marks.append(machine.instructions)
+        for low, high in itertools.pairwise(edges):
+            machine.call("tocsin_spectrum_energy", _POINTS, log2_samples, low, high)
+        marks.append(machine.instructions)
+        found = dict(zip(("moments", "spectrum", "energies"), map(int, np.diff(marks)), strict=True))
+        return found | {"rest": everything.instructions - sum(found.values())}

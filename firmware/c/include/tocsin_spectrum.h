@@ -17,8 +17,8 @@ void tocsin_spectrum_make(const struct tocsin_fast_window *window, int32_t mean,
 /* Energy of bins first..end - 1 of the real signal under the window, end <= N/2 + 1. */
 uint64_t tocsin_spectrum_energy(const int32_t *points, uint32_t log2_samples, uint32_t first, uint32_t end);
 
-/* What the two sources share: the energy of a bin beside the ends, and how far sums are told too large, in bits. */
-uint64_t tocsin_spectrum_edge_energy(const int32_t *points, uint32_t log2_samples, uint32_t bin);
+/* What the two sources share: the energy told plainly, and how far sums are told too large, in bits. */
+uint64_t tocsin_spectrum_any_energy(const int32_t *points, uint32_t log2_samples, uint32_t first, uint32_t end);
 uint32_t tocsin_spectrum_energy_shift(uint32_t log2_samples);
 
 #endif

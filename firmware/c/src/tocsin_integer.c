@@ -81,10 +81,12 @@ uint32_t tocsin_isqrt(uint64_t value)
     return (uint32_t)root;
 }
 
+#define CIRCLE_BITS 12u
+typedef char tocsin_requires_whole_circle[(1u << CIRCLE_BITS) == 4u * TOCSIN_QUARTER ? 1 : -1];
+
 int32_t tocsin_sine(uint32_t index, uint32_t log2_length)
 {
-    uint32_t length = UINT32_C(1) << log2_length;
-    uint32_t position = (index & (length - 1)) * (4u * TOCSIN_QUARTER / length);
+    uint32_t position = (index << (CIRCLE_BITS - log2_length)) % (4u * TOCSIN_QUARTER);
     uint32_t within = position % TOCSIN_QUARTER;
     switch (position / TOCSIN_QUARTER) {
     case 0:

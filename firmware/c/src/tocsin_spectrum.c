@@ -2,17 +2,23 @@
 
 #include "tocsin_integer.h"
 
+/* The mirrored bits of the number that follows; `top` is the highest bit. The last number is followed by 0. */
+static uint32_t mirrored_next(uint32_t mirrored, uint32_t top)
+{
+    while ((mirrored & top) != 0) {
+        mirrored ^= top;
+        top >>= 1;
+    }
+    return mirrored | top;
+}
+
 static uint32_t mirrored(uint32_t index, uint32_t bits)
 {
     uint32_t result = 0;
-#if TOCSIN_DSP
-    __asm__("rbit %0, %1" : "=r"(result) : "r"(index << (32 - bits)));
-#else
     for (uint32_t bit = 0; bit < bits; bit++) {
         result = (result << 1) | (index & 1);
         index >>= 1;
     }
-#endif
     return result;
 }
 
@@ -26,20 +32,16 @@ struct bin {
     int32_t imag;
 };
 
-/* Bin 0..N/2 before the window. */
-static struct bin bin_at(const int32_t *points, uint32_t log2_samples, uint32_t index)
+/* Bin 1..N/2 - 1, from its mirrored bits. */
+static struct bin bin_at(const int32_t *points, uint32_t place)
 {
-    uint32_t half = UINT32_C(1) << (log2_samples - 1);
-    struct bin bin = {0, 0};
-    if (index == 0) {
-        bin.real = points[0];
-    } else if (index == half) {
-        bin.real = points[1];
-    } else {
-        const int32_t *point = points + 2 * mirrored(index, log2_samples - 1);
-        bin.real = point[0];
-        bin.imag = point[1];
-    }
+    struct bin bin = {points[2 * place], points[2 * place + 1]};
+    return bin;
+}
+
+static struct bin conjugate(struct bin bin)
+{
+    bin.imag = -bin.imag;
     return bin;
 }
 
@@ -48,20 +50,34 @@ static uint64_t square(int32_t value)
     return (uint64_t)((int64_t)value * value);
 }
 
-uint64_t tocsin_spectrum_edge_energy(const int32_t *points, uint32_t log2_samples, uint32_t bin)
+/* A bin under the window is the difference of the steps to it and from it. Beyond both ends stand the conjugates. */
+uint64_t tocsin_spectrum_any_energy(const int32_t *points, uint32_t log2_samples, uint32_t first, uint32_t end)
 {
     uint32_t half = UINT32_C(1) << (log2_samples - 1);
-    struct bin here = bin_at(points, log2_samples, bin);
-    if (bin == 0) {
-        return square(2 * (here.real - bin_at(points, log2_samples, 1).real));
+    const struct bin last = {points[1], 0};
+    uint64_t sum = 0;
+    uint32_t place = mirrored(first, log2_samples - 1);
+    struct bin here = first == half ? last : first == 0 ? (struct bin){0, 0} : bin_at(points, place);
+    struct bin before = {0, 0};
+    if (first == 0) {
+        before = conjugate(bin_at(points, half >> 1));
+    } else if (first > 1) {
+        before = bin_at(points, mirrored(first - 1, log2_samples - 1));
     }
-    struct bin before = bin_at(points, log2_samples, bin - 1);
-    if (bin == half) {
-        return square(2 * (here.real - before.real));
+    for (uint32_t bin = first; bin < end; bin++) {
+        struct bin after = last;
+        if (bin == half) {
+            after = conjugate(before);
+        } else if (bin + 1 < half) {
+            place = mirrored_next(place, half >> 1);
+            after = bin_at(points, place);
+        }
+        sum += square((here.real - before.real) - (after.real - here.real)) +
+               square((here.imag - before.imag) - (after.imag - here.imag));
+        before = here;
+        here = after;
     }
-    struct bin after = bin_at(points, log2_samples, bin + 1);
-    return square((here.real - before.real) + (here.real - after.real)) +
-           square((here.imag - before.imag) + (here.imag - after.imag));
+    return sum;
 }
 
 #if !TOCSIN_DSP
@@ -82,7 +98,19 @@ static struct turn turn_of(uint32_t angle, uint32_t log2_samples)
 
 static int32_t high_word(int32_t a, int32_t b)
 {
+#if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
+    /* These cores multiply to 32 bits only; in halves it takes half as long as their library's product of 64 bits. No sum
+     * overflows: 2**15 * (2**16 - 1) + 2**16 - 1 < 2**31. */
+    int32_t a_high = a >> 16;
+    int32_t b_high = b >> 16;
+    uint32_t a_low = (uint32_t)a & 0xFFFFu;
+    uint32_t b_low = (uint32_t)b & 0xFFFFu;
+    int32_t first = a_high * (int32_t)b_low + (int32_t)((a_low * b_low) >> 16);
+    int32_t second = b_high * (int32_t)a_low + (first & 0xFFFF);
+    return a_high * b_high + (first >> 16) + (second >> 16);
+#else
     return (int32_t)(((int64_t)a * b) >> 32);
+#endif
 }
 
 /* A quarter of (re, im) turned: each product is rounded down by itself. */
@@ -143,13 +171,14 @@ static void transform(int32_t *points, uint32_t log2_samples)
     }
     while (length > 1) {
         int32_t *begin = points;
+        uint32_t angle = 0;
         length >>= 2;
         for (uint32_t group = 0; group < groups; group++) {
             struct turn by[3];
-            uint32_t angle = mirrored(group, bits) >> 1;
             for (uint32_t i = 0; i < 3; i++) {
-                by[i] = turn_of((i + 1) * angle, log2_samples);
+                by[i] = turn_of((i + 1) * angle >> 1, log2_samples);
             }
+            angle = mirrored_next(angle, UINT32_C(1) << (bits - 1));
             for (uint32_t i = 0; i < length; i++) {
                 butterfly(begin + 2 * i, 2 * length, by);
             }
@@ -169,10 +198,15 @@ static void split(int32_t *points, uint32_t log2_samples)
     points[2] = points[2] >> 1;
     points[3] = -points[3] >> 1;
     for (uint32_t block = 2; block < half; block <<= 1) {
+        uint32_t angle = mirrored(block >> 1, log2_samples - 1);
+        struct turn by = {0, 0};
         for (uint32_t low = block; low < block + (block >> 1); low++) {
             int32_t *near = points + 2 * low;
             int32_t *far = points + 2 * (3 * block - 1 - low);
-            struct turn by = turn_of(mirrored(low >> 1, log2_samples - 1) >> 1, log2_samples);
+            if ((low & 1) == 0) {
+                by = turn_of(angle >> 1, log2_samples);
+                angle = mirrored_next(angle, half >> 1);
+            }
             int32_t even_re = (near[0] + far[0]) >> 2;
             int32_t even_im = (near[1] - far[1]) >> 2;
             struct bin odd = turned(near[1] + far[1], far[0] - near[0], by);
@@ -198,11 +232,7 @@ void tocsin_spectrum_make(const struct tocsin_fast_window *window, int32_t mean,
 
 uint64_t tocsin_spectrum_energy(const int32_t *points, uint32_t log2_samples, uint32_t first, uint32_t end)
 {
-    uint64_t sum = 0;
-    for (uint32_t bin = first; bin < end; bin++) {
-        sum += tocsin_spectrum_edge_energy(points, log2_samples, bin);
-    }
-    return sum;
+    return tocsin_spectrum_any_energy(points, log2_samples, first, end);
 }
 
 #endif

@@ -328,10 +328,12 @@ uint64_t tocsin_spectrum_energy(const int32_t *points, uint32_t log2_samples, ui
     uint32_t half = UINT32_C(1) << (log2_samples - 1);
     uint64_t sum = 0;
     while (first < end && first < 2) {
-        sum += tocsin_spectrum_edge_energy(points, log2_samples, first++);
+        sum += tocsin_spectrum_any_energy(points, log2_samples, first, first + 1);
+        first++;
     }
     while (first < end && end > half - 1) {
-        sum += tocsin_spectrum_edge_energy(points, log2_samples, --end);
+        end--;
+        sum += tocsin_spectrum_any_energy(points, log2_samples, end, end + 1);
     }
     return first < end ? sum + tocsin_dsp_energy(points, first, end - first, 30 - log2_samples) : sum;
 }

@@ -126,6 +126,32 @@ def test_the_spectrum_is_that_of_floating_point(samples, name):
     assert sum(energies) < 2**62
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    log2_samples=st.integers(5, 12),
+    bin_part=st.floats(0, 1),
+    phase=st.floats(0, 2 * math.pi),
+    turned_at=st.lists(st.floats(0, 1), max_size=4),
+)
+def test_the_documented_bounds_of_the_spectrum_hold(log2_samples, bin_part, phase, turned_at):
+    # samples at the rails with the signs of a bin's own cosine drive that bin as far as it goes
+    samples = 1 << log2_samples
+    time = np.arange(samples)
+    signs = np.where(np.cos(2 * np.pi * round(bin_part * samples / 2) * time / samples + phase) < 0, -1, 1)
+    for part in turned_at:
+        signs[int(part * samples) :] *= -1
+    x = (65535 * signs).tolist()
+    plan = SpectrumPlan(samples)
+    re, im = [value << 12 for value in x[0::2]], [value << 12 for value in x[1::2]]
+    plan.transform(re, im)
+    assert max(map(abs, re + im)) < 2**29.5 + 2**6
+    real, imag = plan.split(re, im)
+    assert max(map(abs, real + imag)) < 2**29 + 2**9
+    energies = plan.bin_energies(x)
+    assert max(energies) < 2**61
+    assert sum(energies) < 2**61
+
+
 @pytest.mark.parametrize("name", ["noise", "tone", "rails", "step"])
 def test_fast_features_are_the_ones_of_floating_point(name):
     values = windows_of(1024)[name].astype(np.int64)
