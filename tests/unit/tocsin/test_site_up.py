@@ -122,10 +122,7 @@ def test_a_service_that_refuses_to_start_ends_the_run_with_its_last_words(topolo
 def test_the_last_started_ends_first_and_nothing_is_left(topology, tmp_path):
     def noting(word):
         end = note(f"{word}-ended", "raise SystemExit").replace("import os; ", "")
-        return (
-            f"import signal\ndef end(*_):\n    {end}\nsignal.signal(signal.SIGTERM, end)\n"
-            f"{note(word, WAIT)}"
-        )
+        return f"import signal\ndef end(*_):\n    {end}\nsignal.signal(signal.SIGTERM, end)\n{note(word, WAIT)}"
 
     up = topology(first=(noting("first"), {}), second=(noting("second"), {"after": {"first": HEALTHY}}))
     stepping(up, lambda: lines(tmp_path) == ["first", "second"], "both")
