@@ -1,0 +1,93 @@
+#include "image_use.h"
+
+#include <stdlib.h>
+
+#include "image_mutations.h"
+#include "tocsin_device.h"
+
+static const int32_t rails[] = {INT32_MIN, INT32_MIN + 1, -32768, -1, 0, 1, 32767, 65536, INT32_MAX};
+
+static void *room(size_t bytes)
+{
+    void *found = malloc(bytes != 0 ? bytes : 1);
+    if (found == NULL) {
+        abort();
+    }
+    return found;
+}
+
+static enum tocsin_status take(void *context, const struct tocsin_encoded *message)
+{
+    uint8_t *sum = context;
+    for (size_t i = 0; i < message->length; i++) {
+        *sum = (uint8_t)(*sum + message->bytes[i]); /* so that a sanitizer sees every byte read */
+    }
+    return TOCSIN_OK;
+}
+
+/* What this build computes for the golden features becomes what the image says. */
+static void put_golden_right(uint8_t *bytes, size_t length, const struct tocsin_image *image)
+{
+    struct tocsin_activations activations = {room(image->widest), room(image->widest)};
+    int16_t *features = room(2u * (size_t)image->features);
+    const uint8_t *golden = image->golden_features;
+    uint8_t *output = bytes + (image->golden_output - bytes);
+    struct tocsin_score score;
+    for (uint32_t i = 0; i < image->features; i++) {
+        features[i] = (int16_t)(golden[2u * i] + 256 * (int8_t)golden[2u * i + 1u]);
+    }
+    tocsin_score_features(image, features, &activations, &score);
+    for (uint32_t i = 0; i < image->features; i++) {
+        output[i] = (uint8_t)score.output[i];
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        bytes[TOCSIN_IMAGE_AT_GOLDEN_SCORE + i] = (uint8_t)(score.score >> (8 * i));
+    }
+    free(features);
+    free(activations.second);
+    free(activations.first);
+    fuzz_reseal(bytes, length);
+}
+
+static bool push_all(struct tocsin_device *device, const struct tocsin_image *image, uint32_t samples)
+{
+    int32_t *counts = room(4u * (size_t)image->channels);
+    bool is_done = true;
+    for (uint32_t i = 0; i < samples && is_done; i++) {
+        struct tocsin_reading reading;
+        for (uint32_t channel = 0; channel < image->channels; channel++) {
+            counts[channel] = rails[(i * 7u + i / 9u + channel) % (sizeof rails / sizeof rails[0])];
+        }
+        is_done = tocsin_device_push(device, (int64_t)i, counts, &reading) == TOCSIN_OK;
+    }
+    free(counts);
+    return is_done && tocsin_device_close_message(device) == TOCSIN_OK;
+}
+
+bool fuzz_use(uint8_t *bytes, size_t length, uint32_t samples)
+{
+    struct tocsin_image image;
+    if (tocsin_image_read(bytes, length, &image) != TOCSIN_OK) {
+        return false;
+    }
+    if (image.layers != 0) {
+        put_golden_right(bytes, length, &image);
+    }
+    if (tocsin_image_read(bytes, length, &image) != TOCSIN_OK) {
+        return false;
+    }
+    uint8_t sum = 0;
+    struct tocsin_sink sink = {take, &sum};
+    struct tocsin_needs needs = tocsin_needs_of(&image);
+    struct tocsin_memory memory = {room(8u * needs.int64s), room(4u * needs.int32s), room(2u * needs.int16s),
+                                   room(needs.bytes), needs};
+    struct tocsin_device *device = room(sizeof *device);
+    bool is_done = tocsin_device_start(device, "press-7", 1, &image, &memory, &sink) == TOCSIN_OK &&
+                   push_all(device, &image, samples);
+    free(device);
+    free(memory.bytes);
+    free(memory.int16s);
+    free(memory.int32s);
+    free(memory.int64s);
+    return is_done;
+}

@@ -1,0 +1,155 @@
+"""Mutated model images: Python and C give the same verdict, and what they accept runs under the sanitizers.
+
+Most mutations are sealed with a fitting SHA-256, so that every check is reached. Ten million, with sanitizers:
+
+    TOCSIN_IMAGE_FUZZ_CASES=10000000 python -m pytest tests/faults/test_image_fuzz.py -k sanitizers --timeout=3600 -s
+"""
+
+import itertools
+import os
+import re
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from small_devices import signed, small_image, small_profile
+
+from firmware.build import C_FOLDER, WARNINGS, find_compiler
+from shared import model_image
+from shared.errors import ImageError
+from shared.model_image import ImageContent, Layer
+from shared.quantized.scorer import Scorer
+
+CASES = 100_000
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+LIMIT_SECONDS = 3600
+#: Statuses of tocsin_status.h by which the reader refuses, and by which it accepts.
+VERDICTS = set(range(12))
+
+
+def build(folder: Path, flags: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    command = [
+        *(*find_compiler(), "-std=c99", "-O2", *WARNINGS, *flags),
+        *(f"-I{C_FOLDER / name}" for name in ("include", "generated", "ports/fuzz")),
+        *(str(path) for name in ("src", "generated", "ports/fuzz") for path in sorted((C_FOLDER / name).glob("*.c"))),
+        *("-o", str(folder / "image-fuzz")),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def fuzzer(tmp_path_factory):
+    """The mutating program, and whether it has sanitizers: not every compiler does."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    sanitized = build(folder, SANITIZERS)
+    if sanitized.returncode:
+        plain = build(folder, ())
+        assert plain.returncode == 0, plain.stderr
+    return folder / "image-fuzz", sanitized.returncode == 0
+
+
+def with_layers(content: ImageContent, widths: list[int]) -> ImageContent:
+    """The same recipe with small layers of these widths between the features, or with none."""
+    features = len(content.features)
+    chain = [features, *widths, features] if widths else []
+    content.layers = [
+        Layer(
+            inputs,
+            outputs,
+            bytes((7 * i + 5) % 256 for i in range(inputs * outputs)),
+            [100 * row for row in range(outputs)],
+            [1 << 30] * outputs,
+            [37] * outputs,
+            0,
+            -128,
+        )
+        for inputs, outputs in itertools.pairwise(chain)
+    ]
+    if widths:
+        scorer = Scorer(content)
+        content.golden_score = scorer.score(content.golden_features)[0]
+        content.golden_output = list(scorer.output)
+    return content
+
+
+@pytest.fixture(scope="module")
+def bases():
+    """Valid images of every form, small so that mutations meet what is checked."""
+    slow, fast = small_profile(), small_profile(fast=True)
+    contents = [
+        small_image(slow, hidden=1),
+        small_image(slow, version=2, hidden=5),
+        small_image(fast, hidden=1, bands=1),
+        small_image(fast, version=2, bands=4),
+        with_layers(small_image(slow), []),
+        with_layers(small_image(fast, bands=3), []),
+        with_layers(small_image(slow), [1] * 11),
+        with_layers(small_image(fast, bands=1), [3, 2, 3]),
+    ]
+    images = [signed(contents[0]), *(model_image.seal(model_image.encode(content)) for content in contents[1:])]
+    return b"".join(struct.pack("<I", len(image)) + image for image in images)
+
+
+def run(program: Path, bases: bytes, *arguments: object) -> bytes:
+    done = subprocess.run(
+        [str(program), *map(str, arguments)], input=bases, capture_output=True, timeout=LIMIT_SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    return done.stdout
+
+
+def cases_of(stream: bytes):
+    """``(image, status)`` of each case in the program's output."""
+    place = 0
+    while place < len(stream):
+        (length,) = struct.unpack_from("<I", stream, place)
+        place += 4
+        yield stream[place : place + length], stream[place + length]
+        place += length + 1
+
+
+def refusal(image: bytes) -> str | None:
+    try:
+        model_image.read(image)
+    except ImageError as error:
+        return str(error)
+    return None
+
+
+def test_python_and_c_agree(fuzzer, bases):
+    program, _ = fuzzer
+    statuses = [0] * 256
+    for image, status in cases_of(run(program, bases, 20, CASES, 0, "cases")):
+        reason = refusal(image)
+        assert (reason is None) == (status == 0), f"C says {status}, Python {reason}: {image.hex()}"
+        assert reason is None or re.search(r"offset \d+|bytes|in the header", reason), reason
+        statuses[status] += 1
+    assert sum(statuses) == CASES
+    assert {status for status, count in enumerate(statuses) if count} == VERDICTS
+    assert CASES // 10 < statuses[0] < CASES * 9 // 10
+
+
+def test_what_is_accepted_runs_under_sanitizers(fuzzer, bases):
+    program, has_sanitizers = fuzzer
+    if not has_sanitizers:
+        pytest.skip("this machine's compiler has no sanitizers: install gcc or clang with libasan and libubsan")
+    cases = int(os.environ.get("TOCSIN_IMAGE_FUZZ_CASES", CASES))
+    said = run(program, bases, 21, cases, 8).decode()
+    counts = dict(tuple(map(int, line.split())) for line in said.splitlines())
+    print(said)  # noqa: T201 - the figures of a long run
+    assert sum(counts.values()) == cases
+    assert {status for status, count in counts.items() if count} == VERDICTS
+
+
+def test_the_same_seed_gives_the_same_cases(fuzzer, bases):
+    program, _ = fuzzer
+    assert run(program, bases, 5, 200, 0, "cases") == run(program, bases, 5, 200, 0, "cases")
+    assert run(program, bases, 5, 200, 0, "cases") != run(program, bases, 6, 200, 0, "cases")
+
+
+def test_a_base_that_is_no_image_is_refused(fuzzer):
+    program, _ = fuzzer
+    done = subprocess.run([str(program), "1", "1", "0"], input=bytes(60), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert b"something else" in done.stderr
