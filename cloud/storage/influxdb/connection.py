@@ -18,7 +18,7 @@ from shared.errors import TocsinError, UsageError
 #: A whole answer may take so many time-outs, however steadily it drips.
 ANSWER_TIMEOUTS = 6
 _CHUNK_BYTES = 1 << 20
-_TOKEN_VARIABLE = "TOCSIN_INFLUXDB_TOKEN_FILE"  # noqa: S105  (the name of the setting)  # noqa: S105  (the name of the setting)
+_TOKEN_VARIABLE = "TOCSIN_INFLUXDB_TOKEN_FILE"  # noqa: S105  (the name of the setting)
 #: The library leaves the types of half of its functions out.
 _library: Any = influxdb_client
 #: Plain CSV with a header, without annotations; times with all their digits.
