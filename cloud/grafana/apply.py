@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.errors import CloudError
-from cloud.grafana.connection import Grafana, GrafanaRefused
+from cloud.grafana.connection import Grafana, GrafanaForbids, GrafanaRefused
 from cloud.grafana.dashboards import dashboard_text, dashboards
 from cloud.grafana.datasource import datasource
 from cloud.grafana.names import DATASOURCE_NAME, DATASOURCE_UID, FOLDER_TITLE, FOLDER_UID
@@ -53,6 +53,7 @@ def apply(grafana: Grafana, source: InfluxSource | None, tell: Tell) -> bool:
     tell(f"Grafana {version or 'of an unknown version'} at {grafana.url}")
     outcomes = [_folder(grafana, tell)]
     if source is None:
+        _require_datasource(grafana)
         tell(f"data source {DATASOURCE_UID}: left as it is")
     else:
         outcomes.append(_datasource(grafana, source, tell))
@@ -62,6 +63,20 @@ def apply(grafana: Grafana, source: InfluxSource | None, tell: Tell) -> bool:
     if source is not None:
         _see_whether_it_reads(grafana, source)
     return changed
+
+
+def _require_datasource(grafana: Grafana) -> None:
+    """Dashboards without their data source show nothing; an Editor may not see whether it is there."""
+    read = grafana.api.datasource.get_datasource_by_uid
+    try:
+        known = grafana.call("read the data source", "Admin", read, DATASOURCE_UID)
+    except GrafanaForbids:
+        return
+    if known is None:
+        raise CloudError(
+            f"Grafana at {grafana.url} has no data source {DATASOURCE_UID} yet: say what it reads with --influxdb-url, "
+            "--organisation, --bucket and --influxdb-token-file."
+        )
 
 
 def _folder(grafana: Grafana, tell: Tell) -> str:

@@ -28,6 +28,10 @@ class GrafanaRefused(CloudError):  # noqa: N818  (named for what it says)
         self.told = told
 
 
+class GrafanaForbids(CloudError):  # noqa: N818  (named for what it says)
+    """The token is good, but not for this."""
+
+
 @dataclass(frozen=True)
 class Grafana:
     """A Grafana and the token that we have for it.
@@ -58,8 +62,10 @@ class Grafana:
         ------
         GrafanaRefused
             It refused for the sake of what was sent.
+        GrafanaForbids
+            The token's role is not enough.
         CloudError
-            It cannot be reached, failed, or does not accept the token for this.
+            It cannot be reached, failed, or does not accept the token at all.
         """
         try:
             return function(*arguments, **options)
@@ -123,7 +129,7 @@ class Grafana:
                 "with the role Admin."
             )
         if error.status_code == _FORBIDDEN and "read-only" not in _told(error):
-            return CloudError(
+            return GrafanaForbids(
                 f"The token in {self.token_file} does not permit to {doing}: give its service account the role {role} "
                 f"in Grafana at {self.url}."
             )

@@ -16,7 +16,7 @@ def test_without_a_fault_the_demo_stays_silent_and_ends_well(tmp_path: Path) -> 
     assert summary["false_alarms"] == 0
     assert summary["lost"] == 0
     assert summary["produced"] == summary["stored"] >= 5400
-    assert set(summary["new_model"].values()) == {2}
+    assert min(summary["new_model"].values()) >= 2  # the gate may refuse a candidate first
     assert demo_run.stored_readings(tmp_path / "demo") == demo_run.produced_readings(tmp_path / "demo")
 
 

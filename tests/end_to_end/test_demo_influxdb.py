@@ -1,14 +1,20 @@
 """The demo on a real InfluxDB: everything is there once, and the stored scores follow bit for bit from the stored
 readings."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import demo_run
 import influxdb_servers
 import numpy as np
 import pytest
+from grafana_engine import frames, put_in, queries_of
+from grafana_shape import check_shape
+from influxdb_servers import Bucket
 from numpy.typing import NDArray
 
+from cloud.grafana.dashboards import dashboards
+from cloud.grafana.queries import QUERIES
 from cloud.registry.models import ModelRegistry
 from cloud.settings import CloudSettings
 from cloud.storage.choice import open_store
@@ -43,7 +49,7 @@ def test_the_demo_stores_everything_once_and_its_scores_can_be_computed_again(
     assert summary["lost"] == 0
     assert summary["false_alarms"] == 0
     assert summary["first_alarm_delay_seconds"] is not None
-    assert set(summary["new_model"].values()) == {2}
+    assert min(summary["new_model"].values()) >= 2  # the gate may refuse a candidate first
     produced = demo_run.produced_readings(folder)
     with InfluxServer(folder / "influxdb", binary=binary) as server:
         storage = StoreSettings(
@@ -58,12 +64,36 @@ def test_the_demo_stores_everything_once_and_its_scores_can_be_computed_again(
         store = open_store(CloudSettings(data_folder=folder / "cloud"), storage, relations, facts)
         try:
             registry = ModelRegistry(relations, folder / "cloud" / "models")
+            spans = [store.span(device) or (0, 0) for device in produced]
+            span = (min(first for first, _ in spans), max(last for _, last in spans))
             for device, readings in produced.items():
                 assert store.counts(device) == (len(readings), len(readings))
                 _scores_follow_from_readings(store, registry, folder / "fleet" / device)
         finally:
             store.close()
             relations.close()
+        token = (folder / "influxdb" / "token").read_text().strip()
+        _dashboards_show_it(Bucket(server.url, ORGANISATION, BUCKET, token, "2.7.12"), span)
+
+
+def _dashboards_show_it(bucket: Bucket, span: tuple[int, int]) -> None:
+    """Every query of the built dashboards returns something of the demo, in the columns that its panel expects."""
+    known = {query().flux: query() for query in QUERIES.values()}
+    start, stop = (datetime.fromtimestamp(time_ns / 1e9, UTC) for time_ns in span)
+    for dashboard in dashboards().values():
+        names = {variable["name"] for variable in dashboard["templating"]["list"]}
+        chosen = {"asset": ".*", "device": ".*", "silent_after": "5m"}
+        for asked in queries_of(dashboard):
+            flux = put_in(
+                asked,
+                {name: value for name, value in chosen.items() if name in names},
+                start - timedelta(seconds=1),
+                stop + timedelta(seconds=1),
+                bucket.bucket,
+            )
+            found = frames(bucket, flux)
+            check_shape(found, known[asked.flux], asked.where)
+            assert any(column for frame in found for column in frame.columns.values()), asked.where
 
 
 def _scores_follow_from_readings(store: ReadingStore, registry: ModelRegistry, folder: Path) -> None:

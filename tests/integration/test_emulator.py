@@ -1,11 +1,14 @@
 """The STM32F405 firmware in QEMU: its first words, its lines under noise, faults, restarts, and the fleet's player."""
 
 import contextlib
+import os
 import random
 import re
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 
@@ -62,7 +65,9 @@ def readings(bench):
 
 def test_the_first_words(board):
     told = "\n".join(board.texts())
-    assert re.search(r"tocsin \S.* on stm32f405, device factory-process, boot 7 ", told)
+    assert re.search(
+        r"tocsin \S.* on stm32f405, device factory-process, boot 7 \(counted by the emulator\)$", told, re.MULTILINE
+    )
     assert re.search(r"core 0x410fc24\d, started by ", told)
     assert "clock 168 MHz" in told
     assert re.search(r"model image: version 1, \d+ bytes, golden vector right", told)
@@ -336,3 +341,21 @@ def test_the_command_shows_what_the_board_says(firmware, tmp_path):
     assert re.search(r"^data +factory-process 0-10 ", told, re.MULTILINE)
     with pytest.raises(UsageError, match="leave out --rows"):
         emulate(Emulation(BOARD, None, tmp_path, samples_port=1, rows=40), said.append)
+
+
+def test_killed_it_leaves_nothing_in_the_temporary_folder(firmware, tmp_path):
+    command = [sys.executable, "-m", "tocsin", "firmware", "emulate", "--out", str(firmware.elf.parents[1])]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+    ) as process:
+        try:
+            address = next(line for line in process.stdout if "gateway's line is at" in line)
+            port = int(re.search(r"tcp://127\.0\.0\.1:(\d+),", address)[1])
+            assert any("golden vector right" in line for line in process.stdout)
+            process.kill()
+            process.wait()
+        finally:
+            process.kill()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port))

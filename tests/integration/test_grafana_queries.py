@@ -21,18 +21,17 @@ from grafana_plant import (
     moment,
     write_plant,
 )
+from grafana_shape import check_shape
 from influxdb_servers import Bucket, fresh_bucket
 
 from cloud.grafana.dashboards import dashboards
 from cloud.grafana.queries import QUERIES
-from cloud.grafana.query import Query
 
 pytestmark = pytest.mark.services
 
 DASHBOARDS = dashboards()
 ASKED = [(board, asked) for board, dashboard in DASHBOARDS.items() for asked in queries_of(dashboard)]
 KNOWN = {query().flux: query() for query in QUERIES.values()}
-TYPES = {"time": "dateTime:RFC3339", "float": "double", "int": "long", "string": "string", "bool": "boolean"}
 #: The grid of a point's time: up to so much it may differ from the reading's.
 GRID = timedelta(milliseconds=1.1)
 CHOICES: dict[str, dict[str, Chosen]] = {
@@ -69,28 +68,6 @@ def ask(plant: Bucket) -> Ask:
         return frames(plant, put_in(asked, variables, start, stop, plant.bucket))
 
     return _ask
-
-
-def check_shape(found: list[Frame], query: Query, where: str) -> None:
-    """Every frame has exactly the columns that the query's documentation names, of these types."""
-    types = {name: TYPES[kind] for name, kind in query.columns.items()}
-    if query.shape == "series":
-        labels = {name for name in types if not name.startswith("_")}
-        names = set()
-        for frame in found:
-            assert frame.labels is not None, f"{where}: Grafana would show a table"
-            assert set(frame.labels) == labels, where
-            assert list(frame.types.values()) == [types["_time"], types["_value"]], where
-            times = [time for time, _ in frame.points]
-            assert times == sorted(times), f"{where}: a line would run backwards"
-            names.add((frame.name, *sorted(frame.labels.items())))
-        assert len(names) == len(found), f"{where}: two series have one name"
-        return
-    assert len(found) <= 1, f"{where}: Grafana would show the first of several tables only"
-    for frame in found:
-        assert frame.labels is None, f"{where}: Grafana would make a series of it"
-        assert frame.types.items() <= types.items(), where
-        assert types.keys() - frame.types.keys() <= query.optional, where
 
 
 @pytest.mark.parametrize("chosen", CHOICES)
