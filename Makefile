@@ -6,6 +6,7 @@
 #   make check       lint, format, types, import directions
 #   make test        check and servers, then every test that this machine can run; ARGS="-k name" is passed on
 #   make bench       the benchmarks of tests/benchmarks
+#   make bench-firmware   instructions and bytes of the kernels on every core, beside those of others
 #   make lock        resolve the requirements anew; UPGRADE=1 takes newer versions
 #   make clean       remove what the targets above made, .venv included
 #
@@ -29,7 +30,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install servers servers-if-possible demo check test bench lock clean
+.PHONY: help install servers servers-if-possible demo check test bench bench-firmware lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -78,6 +79,9 @@ test: install check servers-if-possible
 
 bench: install
 	$(RUN) -m pytest tests/benchmarks --override-ini 'python_files=bench_*.py' --timeout=3600 -s $(ARGS)
+
+bench-firmware: install
+	$(RUN) -m firmware.bench $(ARGS)
 
 # Each tier's file takes the versions of all.txt, so that a tier alone and all tiers together run the same code.
 COMPILE = $(RUN) -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --fork-strategy fewest \

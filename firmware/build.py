@@ -108,7 +108,7 @@ def _build(command: list[str], flags: list[str], folder: Path) -> None:
         programs.mkdir()
         for program, names in _PROGRAMS.items():
             own = [str(C_FOLDER / "ports" / "host" / name) for name in names]
-            _compile([*command, *flags, *includes, *core, *own, "-o", str(programs / program)], programs)
+            run_compiler([*command, *flags, *includes, *core, *own, "-o", str(programs / program)], programs)
         try:
             programs.rename(folder)
         except OSError as error:
@@ -116,7 +116,8 @@ def _build(command: list[str], flags: list[str], folder: Path) -> None:
                 raise CompilerError(f"{folder} cannot be written: {error.strerror}") from error
 
 
-def _compile(command: list[str], folder: Path) -> None:
+def run_compiler(command: list[str], folder: Path) -> None:
+    """Run a compiler's command in `folder`; CompilerError names its first complaint about firmware/c."""
     try:
         result = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=_LIMIT_SECONDS, check=False

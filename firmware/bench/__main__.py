@@ -1,47 +1,85 @@
-"""``python -m firmware.bench [FOLDER]``: the table of docs/kernels.md; FOLDER holds the MLPerf Tiny anomaly model."""
+"""``python -m firmware.bench``: measures kernels and peers, prints the table and writes the rows as JSON."""
 
+import argparse
+import dataclasses
+import importlib.metadata
+import os
 import sys
 from pathlib import Path
 
-import numpy as np
+from firmware.bench.cores import CORES, kernel_named
+from firmware.bench.emlearn_peer import emlearn_rows
+from firmware.bench.measure import measure_kernel
+from firmware.bench.models import BenchModel, bench_models
+from firmware.bench.qemu_machine import find_qemu
+from firmware.bench.quoted import quoted_rows
+from firmware.bench.report import table
+from firmware.bench.rows import Row, row_of, write_rows
+from firmware.bench.tflite_peers import tflite_rows
+from shared.errors import TocsinError, UsageError
 
-from firmware.bench.cores import CORES
-from firmware.bench.measure import Measurement, measure
-from firmware.bench.reference import SENSOR_WIDTHS, anomaly_model, random_layers
-from shared.errors import TocsinError
+OUTPUT = Path("build/bench/firmware.json")
+#: What a compiler makes of plain loops, by the flag that peers are compiled with.
+PLAIN = dataclasses.replace(kernel_named("portable"), name="plain C, -O2", optimization="-O2")
 
 
-def table(folder: Path | None) -> list[Measurement]:
-    """Every kernel on every core, for the sensor's model and, given its folder, for the anomaly model."""
-    rng = np.random.default_rng(1)
-    layers = random_layers(rng, SENSOR_WIDTHS)
-    models = [("-".join(map(str, SENSOR_WIDTHS)), layers, rng.integers(-128, 128, (20, SENSOR_WIDTHS[0]), np.int8))]
-    if folder is not None:
-        anomaly, windows = anomaly_model(folder)
-        models.append(("AD", anomaly.layers, windows[::10]))
+def measured_rows(model: BenchModel, core_names: list[str]) -> list[Row]:
+    """Every kernel of the cores, then plain C on each of them."""
+    engine = f"tocsin, ziglang {importlib.metadata.version('ziglang')}"
+    cores = [CORES[name] for name in core_names]
+    pairs = [(core, kernel_named(kernel)) for core in cores for kernel in core.kernels]
     return [
-        measure(name, layers, inputs, core.name, kernel)
-        for name, layers, inputs in models
-        for core in CORES.values()
-        for kernel in core.kernels
+        row_of(
+            measure_kernel(model.name, model.layers, model.inputs, core, kernel),
+            engine,
+            model.inputs_name,
+            model.products,
+        )
+        for core, kernel in [*pairs, *((core, PLAIN) for core in cores)]
     ]
 
 
-def main(arguments: list[str]) -> int:
-    """Print the table; 1 with one sentence when it cannot be measured."""
+def available_cores() -> tuple[list[str], list[str]]:
+    """Names of the cores that this machine can emulate, and one sentence for those it cannot."""
     try:
-        rows = table(Path(arguments[0]) if arguments else None)
+        find_qemu()
+    except UsageError as error:
+        left = [core.name for core in CORES.values() if core.unicorn_name is None]
+        return [name for name in CORES if name not in left], [f"{', '.join(left)} is left out: {error}"]
+    return list(CORES), []
+
+
+def all_rows(datasets: Path | None) -> tuple[list[Row], list[str]]:
+    """All rows, and one sentence for each thing that was left out."""
+    models, notes = bench_models(datasets)
+    names, core_notes = available_cores()
+    rows: list[Row] = []
+    for model in models:
+        rows += measured_rows(model, names)
+        rows += emlearn_rows(model, [CORES[name] for name in names])
+        rows += tflite_rows(model)
+        rows += quoted_rows(model)
+    return rows, notes + core_notes
+
+
+def main(arguments: list[str]) -> int:
+    """0 when everything that this machine can measure was measured; else one sentence on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m firmware.bench", description=__doc__)
+    parser.add_argument("--datasets", type=Path, help="folder with mlperf_tiny_ad and cwru48k; default TOCSIN_DATASETS")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"the rows as JSON; default {OUTPUT}")
+    options = parser.parse_args(arguments)
+    folder = os.environ.get("TOCSIN_DATASETS")
+    datasets = options.datasets or (Path(folder) if folder else None)
+    try:
+        rows, notes = all_rows(datasets)
+        write_rows(rows, options.output)
     except TocsinError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status
-    sys.stdout.write("| model | core | kernel | instructions, mean | worst | code | tables | RAM | stack |\n")
-    sys.stdout.write("|---|---|---|---|---|---|---|---|---|\n")
-    for row in rows:
-        stack = "-" if row.stack_bytes is None else str(row.stack_bytes)
-        sys.stdout.write(
-            f"| {row.model} | {row.core} | {row.variant} | {row.instructions_mean:,.0f} | {row.instructions_worst:,} "
-            f"| {row.code_bytes:,} | {row.table_bytes:,} | {row.ram_bytes:,} | {stack} |\n"
-        )
+    sys.stdout.write(table(rows, every=True))
+    for note in notes:
+        sys.stdout.write(f"{note}\n")
+    sys.stdout.write(f"{len(rows)} rows in {options.output}\n")
     return 0
 
 

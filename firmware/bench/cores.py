@@ -14,6 +14,7 @@ class Kernel:
     sources: tuple[str, ...]
     defines: tuple[str, ...] = ()
     lane_bytes: int = 1
+    optimization: str = "-Os"
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from firmware.bench.cores import kernel_named
 from firmware.bench.job import job_bytes
 from firmware.bench.run import MachineError
-from firmware.build import C_FOLDER, WARNINGS
-from firmware.build import _compile as compile_with
+from firmware.build import C_FOLDER, WARNINGS, run_compiler
 from firmware.kernels.plan import MemoryPlan
 from shared.model_image import Layer
 
@@ -22,7 +21,7 @@ def build_portable(folder: Path, compiler: Sequence[str], flags: Sequence[str] =
     """The program of `host_main.c` in `folder`; CompilerError where the compiler refuses."""
     path = folder / "portable-kernel"
     core = ("src/tocsin_integer.c", "generated/tocsin_sine_table.c", "kernels/run.c", "kernels/portable.c")
-    compile_with(
+    run_compiler(
         [
             *(*compiler, "-std=c99", "-O2", *WARNINGS, *flags),
             *(f"-I{C_FOLDER / name}" for name in ("include", "generated", "kernels")),

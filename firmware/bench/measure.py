@@ -57,11 +57,17 @@ def expected(layers: list[Layer], inputs: NDArray[np.int8]) -> NDArray[np.int64]
 
 
 def measure(model: str, layers: list[Layer], inputs: NDArray[np.int8], core_name: str, kernel_name: str) -> Measurement:
+    """`measure_kernel` of a core and a kernel by their names."""
+    return measure_kernel(model, layers, inputs, core_named(core_name), kernel_named(kernel_name))
+
+
+def measure_kernel(
+    model: str, layers: list[Layer], inputs: NDArray[np.int8], core: Core, kernel: Kernel
+) -> Measurement:
     """Run, compare every output byte, and count.
 
     Raises MachineError when a byte differs: no figure is given for a wrong result.
     """
-    core, kernel = core_named(core_name), kernel_named(kernel_name)
     run = infer(core, kernel, layers, inputs)
     differing = int((run.outputs != expected(layers, inputs)).sum())
     if differing:

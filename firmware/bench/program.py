@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from firmware.bench.cores import Core, Kernel
-from firmware.build import C_FOLDER, WARNINGS, packaged_compiler
-from firmware.build import _compile as compile_with
+from firmware.build import C_FOLDER, WARNINGS, packaged_compiler, run_compiler
 from shared.errors import UsageError
 
 _FOLDER = Path(__file__).resolve().parent
-_FLAGS = ("-std=c99", "-Os", "-g", "-ffreestanding", "-fno-unwind-tables", "-ffunction-sections")
+_FLAGS = ("-std=c99", "-g", "-ffreestanding", "-fno-unwind-tables", "-ffunction-sections")
 EXPORTED = ("tocsin_kernel_infer", "tocsin_kernel_input")
 
 
@@ -64,12 +63,13 @@ def link(
     script: str = "bench.ld",
 ) -> None:
     """Compile a kernel into `path`; `main` is one more source of this folder, `sources` more of firmware/c."""
-    compile_with(
+    run_compiler(
         [
             *packaged_compiler(),
             "-target",
             "thumb-freestanding-eabi",
             f"-mcpu={core.compiler_name}",
+            kernel.optimization,
             *_FLAGS,
             *WARNINGS,
             *(f"-D{name}" for name in kernel.defines),

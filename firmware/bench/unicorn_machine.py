@@ -11,7 +11,7 @@ from firmware.bench.run import MachineError
 from shared.errors import UsageError
 
 FLASH_ADDRESS = 0x00010000
-FLASH_BYTES = 1 << 20
+FLASH_BYTES = 1 << 21
 MODEL_ADDRESS = FLASH_ADDRESS + (FLASH_BYTES >> 1)
 RAM_ADDRESS = 0x20000000
 RAM_BYTES = 1 << 20

@@ -1,0 +1,96 @@
+"""The models that are measured, and the named inputs that they are measured with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware.bench.reference import SENSOR_WIDTHS, anomaly_model, random_layers
+from shared.model_image import Layer
+from shared.recordings.profile import profile_of
+from shared.recordings.reader import read_recording
+from shared.signal import arrays
+from shared.signal.definition import band_edges
+
+SENSOR_MODEL = "-".join(map(str, SENSOR_WIDTHS))
+ANOMALY_MODEL = "AD"
+ANOMALY_FOLDER = "mlperf_tiny_ad"
+#: The drive end of a healthy bearing at 1797 rpm.
+BEARING_FILE = "cwru48k/1797_Normal.npz"
+_BEARING_RATE_HZ = 48_000.0
+_BEARING_CHANNEL = "DE"
+#: Rows that the device profile is made of.
+_PROFILE_ROWS = 20_000
+_WINDOW = 1024
+#: Inputs of the bearing's features per healthy deviation.
+_UNITS_PER_DEVIATION = 32
+_INPUTS = 20
+_SEED = 1
+
+
+@dataclass(frozen=True, eq=False)
+class BenchModel:
+    """Layers, inputs (rows, width) int8 and the sentence part that names them; `file` where others made it."""
+
+    name: str
+    layers: list[Layer]
+    inputs: NDArray[np.int8]
+    inputs_name: str
+    file: Path | None = None
+
+    @property
+    def products(self) -> int:
+        """Products of a weight and a value in one inference."""
+        return sum(layer.inputs * layer.outputs for layer in self.layers)
+
+
+def bench_models(datasets: Path | None) -> tuple[list[BenchModel], list[str]]:
+    """The models that can be measured, and one sentence for each thing that is missing from `datasets`."""
+    notes = []
+    bearing = None if datasets is None else datasets / BEARING_FILE
+    if bearing is None or not bearing.is_file():
+        notes.append(
+            f"{BEARING_FILE} is not in the folder of datasets: {SENSOR_MODEL} is measured on drawn inputs; "
+            "set TOCSIN_DATASETS to the folder that holds it"
+        )
+        bearing = None
+    models = [sensor_model(bearing)]
+    folder = None if datasets is None else datasets / ANOMALY_FOLDER
+    if folder is None or not folder.is_dir():
+        notes.append(
+            f"{ANOMALY_FOLDER} is not in the folder of datasets: the rows of {ANOMALY_MODEL} are left out; "
+            "set TOCSIN_DATASETS to the folder that holds it"
+        )
+    else:
+        anomaly, windows = anomaly_model(folder)
+        inputs = windows[::10]
+        name = f"{len(inputs)} of the {len(windows)} windows of the clip recorded for MLPerf Tiny"
+        models.append(BenchModel(ANOMALY_MODEL, anomaly.layers, inputs, name, folder / "ad01_int8.tflite"))
+    return models, notes
+
+
+def sensor_model(bearing: Path | None) -> BenchModel:
+    """A model of a sensor's size with drawn weights, on windows of a recorded bearing or, without one, drawn inputs."""
+    rng = np.random.default_rng(_SEED)
+    layers = random_layers(rng, SENSOR_WIDTHS)
+    if bearing is None:
+        drawn = rng.integers(-128, 128, (_INPUTS, SENSOR_WIDTHS[0]), np.int8)
+        return BenchModel(SENSOR_MODEL, layers, drawn, f"{_INPUTS} drawn inputs, seed {_SEED}")
+    features = _bearing_features(bearing)
+    centred = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1.0)
+    scaled = np.clip(np.rint(centred * _UNITS_PER_DEVIATION), -128, 127).astype(np.int8)
+    inputs = scaled[:: len(scaled) // _INPUTS][:_INPUTS]
+    name = f"the features of {_INPUTS} windows of {_WINDOW} samples of the recorded bearing {BEARING_FILE}"
+    return BenchModel(SENSOR_MODEL, layers, inputs, name)
+
+
+def _bearing_features(path: Path) -> NDArray[np.int64]:
+    """(windows, features): level, crest, kurtosis and bands."""
+    recording = read_recording(path, sample_rate_hz=_BEARING_RATE_HZ, channels=(_BEARING_CHANNEL,))
+    _, counts = profile_of(recording, _PROFILE_ROWS, "bearing", "bench/bearing")
+    windows = len(counts) // _WINDOW
+    samples = np.clip(counts[: windows * _WINDOW, 0], -32768, 32767).astype(np.int64).reshape(windows, _WINDOW)
+    bands = SENSOR_WIDTHS[0] - 3
+    found: NDArray[np.int64] = arrays.fast_features(samples, tuple(band_edges(_WINDOW, bands)))
+    return found
