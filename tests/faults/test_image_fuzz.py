@@ -13,9 +13,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from image_borders import border_images
 from small_devices import signed, small_image, small_profile
 
-from firmware.build import C_FOLDER, WARNINGS, find_compiler
+from firmware.build import C_FOLDER, IMAGE_CHECK_PROGRAM, WARNINGS, build_host, find_compiler
 from shared import model_image
 from shared.errors import ImageError
 from shared.model_image import ImageContent, Layer
@@ -128,6 +129,15 @@ def test_python_and_c_agree(fuzzer, bases):
     assert sum(statuses) == CASES
     assert {status for status, count in enumerate(statuses) if count} == VERDICTS
     assert CASES // 10 < statuses[0] < CASES * 9 // 10
+
+
+def test_images_at_the_borders(tmp_path):
+    images = border_images()
+    given = b"".join(struct.pack("<I", len(image)) + image for image, _ in images.values())
+    statuses = run(build_host(tmp_path).with_name(IMAGE_CHECK_PROGRAM), given)
+    expected = {name: accepted for name, (_, accepted) in images.items()}
+    assert {name: status == 0 for name, status in zip(images, statuses, strict=True)} == expected
+    assert {name: refusal(image) is None for name, (image, _) in images.items()} == expected
 
 
 def test_what_is_accepted_runs_under_sanitizers(fuzzer, bases):

@@ -8,6 +8,7 @@ import random
 import struct
 
 import pytest
+from image_borders import border_images
 from small_devices import signed, small_image, small_profile
 
 from shared import model_image
@@ -181,6 +182,11 @@ def test_a_bias_at_its_bound(base, end):
         assert content.layers[0].inputs == (8 if base == 0 else 10)
         content.layers[0].bias[1] = end * bound + beside
         assert same_verdict(model_image.seal(model_image.encode(content))) == (-bound <= end * bound + beside < bound)
+
+
+def test_images_at_the_borders():
+    for name, (image, accepted) in border_images().items():
+        assert same_verdict(image) == accepted, name
 
 
 def test_random_damage():
