@@ -9,19 +9,17 @@ import re
 import shutil
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from shared.broker import server_binary
-from shared.credentials import read_secret
 from shared.errors import TocsinError, UsageError
 from shared.processes import bound_to_us
 from tocsin.demo.processes import Child
-from tocsin.servers.influxdb import InfluxServer
+from tocsin.site.answer import trouble_at
 from tocsin.site.compose_file import Service
+from tocsin.site.influx import Influx
 from tocsin.site.translation import Translation
 
 _TIERS = ("gateway", "cloud", "firmware")
@@ -34,10 +32,10 @@ class Program(Protocol):
     """One running service."""
 
     def start(self) -> None:
-        """Start it (again); TocsinError in one sentence."""
+        """Start it (again) without waiting for it; TocsinError in one sentence."""
 
     def status(self) -> int | None:
-        """Its exit status, None while it runs."""
+        """Its exit status, None while it runs; TocsinError when it turned out that it cannot be started."""
 
     def trouble(self, timeout_seconds: float) -> str:
         """Why it is not healthy, in words; empty when it is."""
@@ -97,7 +95,7 @@ class Process:
         """What the health check says."""
         urls = _URL.findall(" ".join(self._health))
         if urls and self._health[0] == "wget":
-            return _ask(urls[0], timeout_seconds)
+            return trouble_at(urls[0], timeout_seconds)
         if not self._health:
             return ""
         try:
@@ -148,50 +146,6 @@ class _Command(Child):
                 env=self._whole_environment,
                 start_new_session=True,
             )
-
-
-class Influx:
-    """InfluxDB, set up as its image sets itself up at the first start."""
-
-    def __init__(self, service: Service, translation: Translation) -> None:
-        self._settings = translation.environment(service)
-        port = translation.port(service.name, 8086)
-        folder = translation.folder(service.folders["/var/lib/influxdb2"])
-        version = service.image.partition(":")[2]
-        self._server = InfluxServer(folder, version=version, port=port)
-
-    def start(self) -> None:
-        """Start the server and set it up when it is new."""
-        self._server.start()
-        self._server.set_up(
-            self._settings["DOCKER_INFLUXDB_INIT_ORG"],
-            self._settings["DOCKER_INFLUXDB_INIT_BUCKET"],
-            self._secret("DOCKER_INFLUXDB_INIT_ADMIN_TOKEN_FILE"),
-            username=self._settings["DOCKER_INFLUXDB_INIT_USERNAME"],
-            password=self._secret("DOCKER_INFLUXDB_INIT_PASSWORD_FILE"),
-        )
-
-    def _secret(self, variable: str) -> str:
-        return read_secret(Path(self._settings[variable]), variable)
-
-    def status(self) -> int | None:
-        """None while it runs; why it ended stands in its log."""
-        return None if self._server.pid is not None else 1
-
-    def trouble(self, timeout_seconds: float) -> str:
-        """What its own health page says."""
-        return _ask(f"{self._server.url}/health", timeout_seconds)
-
-    def last_words(self) -> str:
-        """Where its log is."""
-        return f"see {self._server.log}"
-
-    def ask_to_stop(self) -> None:
-        """Nothing: `wait` ends it in order."""
-
-    def wait(self, seconds: float) -> None:
-        """End it in order and wait."""
-        self._server.stop()
 
 
 def _by_this_python(command: list[str]) -> list[str]:
@@ -248,17 +202,6 @@ def _grafana(service: Service, translation: Translation, log: Path) -> Process |
         "GF_PATHS_PROVISIONING": str(provisioning),
     }
     return Process(service, translation, [program, "--homepath", "/usr/share/grafana"], environment, log)
-
-
-def _ask(url: str, timeout_seconds: float) -> str:
-    """Why a GET is not answered with a success; empty when it is."""
-    try:
-        with urllib.request.urlopen(url, timeout=timeout_seconds):  # noqa: S310  (an address of the compose file)
-            return ""
-    except urllib.error.HTTPError as error:
-        return f"{url} answers with status {error.code}"
-    except OSError as error:
-        return f"{url} does not answer ({getattr(error, 'reason', error)})"
 
 
 def said_by(program: Program, service: Service, status: int) -> TocsinError:

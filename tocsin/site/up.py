@@ -70,8 +70,11 @@ class Running:
         self.service = service
         self.program = program
         self.started = False
-        self.healthy = False
+        #: Since its last start; `was_healthy`: ever, so that a new start is tried without end.
+        self.healthy = self.was_healthy = False
         self.completed = False
+        self._told_late = False
+        self._failure = ""
         self.trouble = ""
         self.checked_at = self.started_at = 0.0
         self.again_at: float | None = None
@@ -83,7 +86,7 @@ class Running:
 
     def start(self) -> None:
         """Start it (again)."""
-        self.started, self.again_at = True, None
+        self.started, self.again_at, self._told_late = True, None, False
         self.program.start()
         self.started_at = time.monotonic()
 
@@ -96,47 +99,72 @@ class Running:
             It did not start, or ended with an error and is not to be started again.
         """
         now = time.monotonic()
-        if self.again_at is not None:
-            if now >= self.again_at:
-                self.start()
+        try:
+            if self.again_at is not None:
+                if now >= self.again_at:
+                    self.start()
+                return
+            status = self.program.status()
+        except TocsinError as error:
+            self._could_not_start(error, now)
             return
-        status = self.program.status()
         if status is not None:
             self._ended(status, now)
         elif self.service.health is None:
-            self.healthy = True
+            self.healthy = self.was_healthy = True
         elif not self.healthy or now - self.checked_at >= self.service.health.interval_seconds:
             self.checked_at = now
             self._take(self.program.trouble(self.service.health.timeout_seconds))
+
+    def _could_not_start(self, error: TocsinError, now: float) -> None:
+        """Try again later, where it ran well before; what stands in its way may go. Each reason is told once."""
+        if not self.was_healthy or self.service.restart == "no":
+            raise error
+        if str(error) != self._failure:
+            self._failure = str(error)
+            _say(f"{self.service.name} cannot be started again, it is tried until it can: {error}")
+        self._later(now)
+
+    def _later(self, now: float) -> None:
+        self.again_at = now + self.pause
+        self.pause = min(2 * self.pause, _LONGEST_PAUSE_SECONDS)
 
     def _ended(self, status: int, now: float) -> None:
         restart = self.service.restart
         if status == 0 and restart in ("no", "on-failure"):
             self.completed = True
             return
-        if restart == "no" or (not self.healthy and status > 0):
+        if restart == "no" or (not self.was_healthy and status > 0):
             raise said_by(self.program, self.service, status)
         if now - self.started_at >= _STEADY_SECONDS:
             self.pause = _FIRST_PAUSE_SECONDS
-        self.again_at = now + self.pause
-        self.pause = min(2 * self.pause, _LONGEST_PAUSE_SECONDS)
+        self.healthy, self.trouble = False, ""
+        self._later(now)
         _say(f"{self.service.name} ended with status {status}, starting it again")
 
     def _take(self, trouble: str) -> None:
         """Note what the health check says; say it when it changes."""
-        name, health = self.service.name, self.service.health
-        assert health is not None
+        name = self.service.name
         if not trouble:
             if not self.healthy or self.trouble:
                 _say(f"{name} is healthy")
-            self.healthy = True
+            self.healthy = self.was_healthy = True
+            self._failure = ""
         elif self.healthy and not self.trouble:
             _say(f"{name} is not healthy: {trouble}")
-        elif not self.healthy and time.monotonic() - self.started_at > max(
-            _START_SECONDS, health.start_seconds + health.retries * health.interval_seconds
-        ):
-            raise TocsinError(f"the service {name} did not become healthy: {trouble}; {self.program.last_words()}")
+        elif not self.healthy and not self._told_late and self._is_late():
+            if not self.was_healthy:
+                raise TocsinError(f"the service {name} did not become healthy: {trouble}; {self.program.last_words()}")
+            self._told_late = True
+            _say(f"{name} does not become healthy again: {trouble}")
         self.trouble = trouble
+
+    def _is_late(self) -> bool:
+        """Whether it should be healthy by now."""
+        health = self.service.health
+        assert health is not None
+        limit = max(_START_SECONDS, health.start_seconds + health.retries * health.interval_seconds)
+        return time.monotonic() - self.started_at > limit
 
 
 class Topology:

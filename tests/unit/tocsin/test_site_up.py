@@ -110,6 +110,7 @@ def test_a_service_that_is_killed_starts_again_and_its_health_is_told_when_it_ch
     os.kill(first, signal.SIGKILL)
     stepping(up, lambda: pid.read_text() not in ("", str(first)), "a new process")
     assert says("one ended with status -9, starting it again")
+    stepping(up, lambda: says("") and "one is healthy" in said.partition("-9")[2], "that the new one is well")
 
 
 @pytest.mark.parametrize("wishes", [{"health": "raise SystemExit(1)"}, {"restart": "no"}])
