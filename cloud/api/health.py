@@ -16,7 +16,8 @@ router = APIRouter(tags=["health"])
 class Health(BaseModel):
     """`status` is ok when the broker is connected and the store takes uploads; `trouble` says why not.
 
-    `refused_points` wait because the store's server refused them; the others were stored.
+    A store's server is watched also while nothing is uploaded. `refused_points` wait because it refused them; the
+    others were stored.
     """
 
     status: Literal["ok", "degraded"]

@@ -72,12 +72,13 @@ class Ingest(threading.Thread):
         self._marks: dict[tuple[str, int], Mark] | None = None
         self._stopping = threading.Event()
         self._trouble = ""
+        self._said = ""
         #: What ended the thread, if it was not `stop`.
         self.failure: BaseException | None = None
 
     def state(self) -> IngestState:
         """What it is doing now; from any thread."""
-        return IngestState(self._link.connected, len(self._link), self._trouble)
+        return IngestState(self._link.connected, len(self._link), self._trouble or self._store.trouble())
 
     def stop(self, timeout_seconds: float = 20.0) -> None:
         """Commit what came, end the connection, wait for the thread."""
@@ -92,6 +93,7 @@ class Ingest(threading.Thread):
                 self._collect()
                 if len(self._link):
                     self._flush_or_wait()
+                self._say_trouble()
                 self._publish_releases()
         except BaseException as error:  # noqa: BLE001  (told by the service, which ends)
             self.failure = error
@@ -116,17 +118,23 @@ class Ingest(threading.Thread):
         try:
             self._flush()
         except StoreUnavailable as error:
-            if not self._trouble:
-                _log.error("nothing is acknowledged until this is over: %s", error)
             self._trouble = str(error)
+            self._say_trouble()
             self._marks = None
             again = time.monotonic() + self._settings.retry_seconds
             while time.monotonic() < again and not self._stopping.is_set():
                 self._link.turn(IDLE_SECONDS)
         else:
-            if self._trouble:
-                _log.info("the store takes uploads again")
             self._trouble = ""
+
+    def _say_trouble(self) -> None:
+        """One line when the store cannot be used, by a write or by its own watch, and one when it can again."""
+        trouble = self._trouble or self._store.trouble()
+        if trouble and not self._said:
+            _log.error("nothing is acknowledged until this is over: %s", trouble)
+        elif self._said and not trouble:
+            _log.info("the store takes uploads again")
+        self._said = trouble
 
     def _flush(self) -> None:
         if self._marks is None:

@@ -231,6 +231,10 @@ class EmbeddedStore:
         """See `ReadingStore.refused`."""
         return Refusals()
 
+    def trouble(self) -> str:
+        """See `ReadingStore.trouble`."""
+        return ""
+
     def close(self) -> None:
         """See `ReadingStore.close`."""
         self._database.close()

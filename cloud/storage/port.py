@@ -178,5 +178,8 @@ class ReadingStore(Protocol):
     def refused(self) -> Refusals:
         """What waits because a server refused it; a store without a server refuses nothing."""
 
+    def trouble(self) -> str:
+        """Why the store's server cannot be used, also while nothing is asked of it; empty if it can, or is none."""
+
     def close(self) -> None:
         """Let go of the files and connections."""

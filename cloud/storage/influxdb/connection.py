@@ -35,9 +35,18 @@ class Connection:
     ------
     UsageError
         The token file cannot be read or holds none; only by the constructor.
+
+    Attributes
+    ----------
+    url
+        Where it is.
+    written_at
+        When the last write was taken, monotonic seconds.
     """
 
     def __init__(self, settings: StoreSettings) -> None:
+        self.url = settings.influxdb_url
+        self.written_at = 0.0
         self._settings = settings
         self._lock = threading.Lock()
         self._token = _token(settings)
@@ -63,6 +72,7 @@ class Connection:
             ),
             is_write=True,
         )
+        self.written_at = time.monotonic()
 
     def query(self, flux: str) -> bytes:
         """The CSV that answers a query.

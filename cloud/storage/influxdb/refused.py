@@ -91,7 +91,7 @@ class RefusedPoints(threading.Thread):
                     FIRST_PAUSE_SECONDS if self.try_again() else self.pause_seconds * 2, LONGEST_PAUSE_SECONDS
                 )
             except StoreUnavailable:
-                self.pause_seconds = FIRST_PAUSE_SECONDS  # the ingest says why, if it has something to write
+                self.pause_seconds = FIRST_PAUSE_SECONDS  # the ingest says why
             self._stopping.wait(self.pause_seconds)
 
     def try_again(self) -> bool:

@@ -20,6 +20,7 @@ from cloud.storage.influxdb.layout import Place, alarm_line, place_of, reading_l
 from cloud.storage.influxdb.lines import tag_text
 from cloud.storage.influxdb.pieces import Wish, gather
 from cloud.storage.influxdb.refused import LEDGER_LIMIT, RefusedPoints, refused_points, rescored
+from cloud.storage.influxdb.watch import ServerWatch
 from cloud.storage.influxdb.writing import write_lines
 from cloud.storage.ledger import Ledger, RefusedPoint
 from cloud.storage.pages import Page, extend_all
@@ -68,6 +69,8 @@ class InfluxStore:
         self._places: dict[Boot, Place] = {}
         self._refused = RefusedPoints(self._ledger, self._connection, self._turn)
         self._refused.start()
+        self._watch = ServerWatch(self._connection, self._bucket)
+        self._watch.start()
 
     def append(self, batch: Batch) -> None:
         """See `ReadingStore.append`."""
@@ -196,6 +199,10 @@ class InfluxStore:
         count = self._ledger.refused_count()
         return Refusals(count, self._ledger.refused_reason()) if count else Refusals()
 
+    def trouble(self) -> str:
+        """See `ReadingStore.trouble`."""
+        return self._watch.trouble()
+
     def span(self, device: str) -> tuple[int, int] | None:
         """See `ReadingStore.span`."""
         extent = self._history(device).extent(FIRST_NS, LAST_NS + 1)
@@ -255,6 +262,7 @@ class InfluxStore:
 
     def close(self) -> None:
         """See `ReadingStore.close`."""
+        self._watch.stop()
         self._refused.stop()
         self._connection.close()
 
