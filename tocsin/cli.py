@@ -308,7 +308,7 @@ def up(
     file: Annotated[Path, typer.Option(help="The compose file.")] = Path("docker-compose.yml"),
     profile: Annotated[list[str] | None, typer.Option(help="Services of this profile too; may be repeated.")] = None,
     site: Annotated[Path, typer.Option(help="The folder that tocsin init made.")] = Path("site"),
-    data: Annotated[Path, typer.Option(help="Folder for volumes and logs; what it holds is kept.")] = Path("build/up"),
+    data: Annotated[Path, typer.Option(help="Folder for volumes and logs; what it holds is kept.")] = Path("site-data"),
 ) -> None:
     """Start the services of the compose file on this machine, without Docker, until Ctrl-C."""
     from tocsin.site.up import run_up
