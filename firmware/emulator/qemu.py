@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -91,15 +90,18 @@ class EmulatedBoard:
             self._listeners[0].close()
             raise
         self.gateway_port, self.samples_port = (int(listener.getsockname()[1]) for listener in self._listeners)
-        self._folder = tempfile.TemporaryDirectory(prefix="tocsin-board-", ignore_cleanup_errors=True)
+        # Without a name from the start: nothing is left behind, however we end.
+        self._files = contextlib.ExitStack()
+        self._record = self._files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by stop
+        self._said = self._files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by stop
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
 
     def start(self) -> None:
         """Start QEMU in the background."""
-        folder = Path(self._folder.name)
-        record = folder / "boots"
-        record.write_bytes(boot_record(self.boot - 1))
+        self._record.write(boot_record(self.boot - 1))
+        self._record.flush()
+        record = self._record.fileno()
         board = self.firmware.board
         records_at = board.flash_origin + board.flash_bytes - BOOT_RECORD_BYTES
         gateway, samples = (listener.fileno() for listener in self._listeners)
@@ -107,19 +109,18 @@ class EmulatedBoard:
             self._program,
             *("-machine", str(board.qemu_machine), "-nodefaults", "-display", "none", "-no-reboot"),
             *("-kernel", str(self.firmware.elf)),
-            *("-device", f"loader,file={record},addr={records_at:#x},force-raw=on"),
+            *("-device", f"loader,file=/dev/fd/{record},addr={records_at:#x},force-raw=on"),
             *("-chardev", f"socket,id=gateway,fd={gateway},server=on,wait=on", "-serial", "chardev:gateway"),
             *("-chardev", f"socket,id=samples,fd={samples},server=on,wait=off", "-serial", "chardev:samples"),
             *self._extra,
         ]
-        with (folder / "said").open("wb") as said:
-            self._process = subprocess.Popen(
-                bound_to_us(command),
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                pass_fds=(gateway, samples),
-            )
+        self._process = subprocess.Popen(
+            bound_to_us(command),
+            stdin=subprocess.DEVNULL,
+            stdout=self._said,
+            stderr=self._said,
+            pass_fds=(gateway, samples, record),
+        )
         for listener in self._listeners:
             listener.close()
 
@@ -133,7 +134,8 @@ class EmulatedBoard:
             return None
         if self._process.returncode == 0:
             return f"the emulated board reset itself (boot {self.boot}); its last line on the gateway's line says why"
-        said = (Path(self._folder.name) / "said").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        self._said.seek(0)
+        said = self._said.read().decode(errors="replace").strip().splitlines()
         return f"QEMU ended with status {self._process.returncode}: {said[-1] if said else 'it said nothing'}"
 
     def stop(self) -> None:
@@ -149,7 +151,7 @@ class EmulatedBoard:
             if self._process.poll() is None:
                 self._process.kill()
                 self._process.wait()
-        self._folder.cleanup()
+        self._files.close()
 
     def __enter__(self) -> Self:
         self.start()

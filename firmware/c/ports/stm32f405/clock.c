@@ -1,7 +1,5 @@
 #include "clock.h"
 
-#include <stdbool.h>
-
 #include "registers.h"
 
 #define WAIT_LOOPS 200000u
@@ -66,8 +64,7 @@ static void run_at_pll(const char *source)
 
 static void choose_clock(void)
 {
-    if (RCC_CR == 0) {
-        /* The oscillator that runs after a reset is always on in the chip: this is an emulator without a clock tree. */
+    if (clock_is_emulated()) {
         run_at_pll("168 MHz taken as given: no clock control here");
         return;
     }
@@ -92,6 +89,11 @@ void clock_start(void)
 const struct clock_tree *clock_now(void)
 {
     return &tree;
+}
+
+bool clock_is_emulated(void)
+{
+    return RCC_CR == 0;
 }
 
 uint32_t clock_ms(void)

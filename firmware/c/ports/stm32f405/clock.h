@@ -3,6 +3,7 @@
 #ifndef CLOCK_H
 #define CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct clock_tree {
@@ -16,6 +17,9 @@ struct clock_tree {
 void clock_start(void);
 
 const struct clock_tree *clock_now(void);
+
+/* Whether this is an emulator without a clock tree: the oscillator that a reset turns on is never off in the chip. */
+bool clock_is_emulated(void);
 
 /* Milliseconds since clock_start, modulo 2**32. */
 uint32_t clock_ms(void);

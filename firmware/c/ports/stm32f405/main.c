@@ -52,11 +52,20 @@ static void say(void)
     tocsin_link_log(&link, text.line);
 }
 
+/* An emulator has no flash controller: who starts it counts the boots, and puts the last one where we read it. */
+static const char *boot_kept_text(bool kept)
+{
+    if (kept) {
+        return "";
+    }
+    return clock_is_emulated() ? " (counted by the emulator)" : " (not kept: the flash took no record)";
+}
+
 static void report_start(uint32_t boot, bool kept)
 {
     text_begin(&text, "tocsin " TOCSIN_FIRMWARE_VERSION " on " TOCSIN_BOARD_NAME ", device " TOCSIN_DEVICE_ID ", boot ");
     text_number(&text, boot);
-    text_words(&text, kept ? "" : " (not kept: the flash took no record)");
+    text_words(&text, boot_kept_text(kept));
     say();
     text_begin(&text, "core ");
     text_hexadecimal(&text, SCB_CPUID);
