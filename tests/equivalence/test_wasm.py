@@ -1,15 +1,18 @@
 """The C core in WebAssembly: features, outputs, scores, messages and dense layers have the twin's and NumPy's bytes."""
 
+import hashlib
 import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
-from wasm_core import build_kernel, build_sensor, infer_in_wasm, node, run_sensor
+from image_borders import border_images
+from wasm_core import build_kernel, build_sensor, infer_in_wasm, node, run_sensor, statuses_in_wasm
 
 from firmware.bench.reference import SENSOR_WIDTHS, anomaly_model, random_layers
 from firmware.c_program import sample_stream
 from shared import model_image
+from shared.errors import ImageError
 from shared.messages import compact
 from shared.model_image import Layer
 from shared.quantized import arrays
@@ -99,6 +102,38 @@ def test_a_new_image(bench, modules, tmp_path):
     counts = rng.integers(-(10**5), 10**5, (100, 3)).astype(np.int32)
     messages, trace = in_wasm(modules, tmp_path, old, times, counts, clips, next_image=new, next_at=41)
     assert_equal(bench.twin(old, times, counts, clips, next_image=new, next_at=41), messages, trace)
+
+
+def damaged(rng, image):
+    """Up to three bits of the body flipped, sealed again."""
+    body = bytearray(image[: -model_image.TRAILER_BYTES])
+    for _ in range(rng.integers(1, 4)):
+        body[rng.integers(12, len(body))] ^= 1 << rng.integers(8)
+    return bytes(body) + hashlib.sha256(body).digest() + image[-72:]
+
+
+def accepts(image):
+    try:
+        model_image.read(image)
+    except ImageError:
+        return False
+    return True
+
+
+def test_verdicts_on_images(bench, modules):
+    rng = np.random.default_rng(31)
+    bases = [
+        model_image.seal(model_image.encode(content))
+        for content in (
+            bench.images.random(1, channels=1, window=4, hidden=(2,)),
+            bench.images.random(2, kind=1, channels=1, window=32, bands=2, hidden=(3,)),
+        )
+    ]
+    images = [image for image, _ in border_images().values()]
+    images += [damaged(rng, bases[number % 2]) for number in range(4000)] + [b"", bases[0][:150], bytes(200)]
+    expected = [accepts(image) for image in images]
+    assert 500 < sum(expected) < 3500
+    assert [status == 0 for status in statuses_in_wasm(modules["sensor"], images)] == expected
 
 
 def forward(layers, x):

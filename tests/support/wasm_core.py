@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -84,6 +85,11 @@ def run_sensor(
         arguments.append(str(folder / "next"))
     _run("sensor.mjs", arguments, stream)
     return messages_of((folder / "messages").read_bytes()), trace_of((folder / "trace").read_bytes(), features)
+
+
+def statuses_in_wasm(module: Path, images: list[bytes]) -> list[int]:
+    """What the reader says about each image, its enum tocsin_status."""
+    return list(_run("verdicts.mjs", [str(module)], b"".join(struct.pack("<I", len(each)) + each for each in images)))
 
 
 def infer_in_wasm(module: Path, layers: list[Layer], inputs: NDArray[np.int8]) -> NDArray[np.int8]:
