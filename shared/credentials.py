@@ -12,6 +12,8 @@ from shared.errors import UsageError
 
 #: A shorter secret was typed by a person or cut off.
 SHORTEST_SECRET = 16
+#: `tocsin init` makes only what is missing.
+_MAKE_ANEW = "remove it and run 'tocsin init'"
 
 
 class Login(NamedTuple):
@@ -39,7 +41,7 @@ def read_secret(path: Path, variable: str, *, shortest: int = SHORTEST_SECRET) -
     Raises
     ------
     UsageError
-        The file is missing, cannot be read, is empty or holds less than a secret.
+        The file is missing, cannot be read, is no text, is empty or holds less than a secret.
 
     >>> read_secret(Path("/nowhere/token"), "TOCSIN_TOKEN_FILE")
     Traceback (most recent call last):
@@ -48,21 +50,21 @@ def read_secret(path: Path, variable: str, *, shortest: int = SHORTEST_SECRET) -
     """
     try:
         secret = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError as error:
+        raise _unusable(path, variable, f"cannot be read ({error.strerror})", "make it with 'tocsin init'") from error
     except OSError as error:
-        raise _unusable(path, variable, f"cannot be read ({error.strerror})") from error
+        raise _unusable(path, variable, f"cannot be read ({error.strerror})", "let this user read it") from error
     except ValueError as error:
-        raise _unusable(path, variable, "is no text") from error
+        raise _unusable(path, variable, "is no text", _MAKE_ANEW) from error
     if not secret:
-        raise _unusable(path, variable, "is empty")
+        raise _unusable(path, variable, "is empty", _MAKE_ANEW)
     if len(secret) < shortest:
-        raise _unusable(path, variable, f"holds {len(secret)} characters and needs at least {shortest}")
+        raise _unusable(path, variable, f"holds {len(secret)} characters and needs at least {shortest}", _MAKE_ANEW)
     return secret
 
 
-def _unusable(path: Path, variable: str, reason: str) -> UsageError:
-    return UsageError(
-        f"The secret file {path} ({variable}) {reason}: make it with 'tocsin init', or name the right file."
-    )
+def _unusable(path: Path, variable: str, reason: str, remedy: str) -> UsageError:
+    return UsageError(f"The secret file {path} ({variable}) {reason}: {remedy}, or name the right file.")
 
 
 def read_login(user: str, password_file: Path | None, prefix: str) -> Login | None:
