@@ -25,6 +25,8 @@ from tocsin.site.layout import (
 #: The containers run as users of their own and must read what Docker shows them; the folder keeps everybody else out.
 _SECRET_MODE = 0o444
 _SECRETS_MODE = 0o700
+#: What is no secret; Grafana runs as a user of its own.
+_SHOWN_MODE, _SHOWN_FOLDER_MODE = 0o644, 0o755
 _RANDOM_BYTES = 32
 
 
@@ -88,7 +90,7 @@ def _make_secrets(site: Path, told: Made) -> None:
 
 def _refuse_lost_passwords(folder: Path) -> None:
     """A password made anew would not be the one that the broker's configuration holds."""
-    known = (folder / BROKER_CONFIGURATION).read_text(encoding="utf-8")
+    known = read_secret(folder / BROKER_CONFIGURATION, f"secret {BROKER_CONFIGURATION}")
     for name in RANDOM_SECRETS:
         if not name.startswith("mqtt-"):
             continue
@@ -117,23 +119,24 @@ def _make_keys(site: Path, told: Made) -> None:
 
 
 def _make_provisioning(site: Path, told: Made) -> None:
-    from cloud.grafana.provisioning import write_provisioning
+    from cloud.grafana.provisioning import provisioning
 
-    folder = site / PROVISIONING
-    if folder.exists():
-        told.add(f"{folder.name}/", made=False)
-        return
-    write_provisioning(
-        folder,
+    texts = provisioning(
         url=INFLUXDB_URL,
         organisation=ORGANISATION,
         bucket=BUCKET,
         token_file=f"{MOUNTED_SECRETS}/influxdb-token",
     )
-    told.add(f"{folder.name}/", made=True)
+    for name, text in texts.items():
+        path = site / PROVISIONING / name
+        for folder in (path.parent.parent, path.parent):
+            if not folder.exists():
+                folder.mkdir()
+                folder.chmod(_SHOWN_FOLDER_MODE)
+        told.add(f"{PROVISIONING}/{name}", made=_write_new(path, text, _SHOWN_MODE))
 
 
-def _write_new(path: Path, text: str) -> bool:
+def _write_new(path: Path, text: str, mode: int = _SECRET_MODE) -> bool:
     """Write a file that is not there, whole or not at all; whether it was written."""
     if path.exists():
         return False
@@ -144,7 +147,7 @@ def _write_new(path: Path, text: str) -> bool:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.chmod(_SECRET_MODE)
+        unfinished.chmod(mode)
         os.link(unfinished, path)
     except FileExistsError:
         return False

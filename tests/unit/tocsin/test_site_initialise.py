@@ -1,8 +1,11 @@
+import os
+import shutil
 import stat
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from shared.credentials import read_secret
 from shared.errors import TocsinError, UsageError
 from tocsin.site import layout
 from tocsin.site.initialise import initialise
@@ -47,7 +50,15 @@ def test_a_second_call_changes_nothing_and_says_so(site):
 
 
 @pytest.mark.parametrize(
-    "name", ["secrets/api-token", "secrets/influxdb-token", "release-key.pub", "secrets/nats.conf"]
+    "name",
+    [
+        "secrets/api-token",
+        "secrets/influxdb-token",
+        "release-key.pub",
+        "secrets/nats.conf",
+        "grafana/dashboards/plant.json",
+        "grafana/datasources/tocsin.yaml",
+    ],
 )
 def test_what_is_missing_is_made_and_nothing_else_touched(site, name):
     before = contents(site)
@@ -63,14 +74,38 @@ def test_git_never_sees_a_site(site):
     assert "*" in (site / ".gitignore").read_text().splitlines()
 
 
-@pytest.mark.parametrize(("content", "reason"), [("", "is empty"), ("hunter2", "needs at least")])
-def test_a_secret_that_somebody_typed_is_refused_not_replaced(site, content, reason):
-    path = site / "secrets" / "api-token"
+def test_a_dashboard_that_somebody_changed_stays_and_a_missing_folder_is_made_again(site):
+    changed = site / "grafana/dashboards/plant.json"
+    changed.write_text("{}")
+    shutil.rmtree(site / "grafana/datasources")
+    assert initialise(site).made == ["grafana/datasources/tocsin.yaml"]
+    assert changed.read_text() == "{}"
+
+
+def test_grafana_may_read_its_files_also_where_new_files_are_closed_to_others(tmp_path):
+    usual = os.umask(0o077)
+    try:
+        initialise(tmp_path / "site")
+    finally:
+        os.umask(usual)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "site/grafana").rglob("*")}
+    assert modes == {0o755, 0o644}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "is empty"), (b"hunter2", "needs at least"), (b"\xff\xfe" * 16, "is no text")]
+)
+@pytest.mark.parametrize("name", ["api-token", "nats.conf"])
+def test_a_spoilt_secret_is_not_replaced_and_the_remedy_that_is_told_works(site, name, content, reason):
+    path = site / "secrets" / name
     path.chmod(0o600)
-    path.write_text(content)
-    with pytest.raises(UsageError, match=reason):
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=rf"{reason}.*: remove it and run 'tocsin init'"):
         initialise(site)
-    assert path.read_text() == content
+    assert path.read_bytes() == content
+    path.unlink()
+    assert initialise(site).made == [f"secrets/{name}"]
+    assert len(read_secret(path, "")) > 16
 
 
 def test_a_broker_password_is_not_made_anew_beside_a_configuration_that_holds_the_old_one(site):
