@@ -1,5 +1,6 @@
 """A site as `tocsin init` makes it, its broker as in docker-compose.yml, and `tocsin up` as a person types it."""
 
+import functools
 import json
 import os
 import shutil
@@ -48,6 +49,7 @@ class SiteBroker:
         program = program_for(service, translation, folder)
         assert isinstance(program, Process)
         self.program = program
+        self.translated = functools.partial(translation.text, service)
 
     def start(self) -> None:
         self.program.start()
