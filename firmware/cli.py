@@ -1,4 +1,4 @@
-"""``tocsin firmware``: the C core built for this machine, and what a model image says."""
+"""``tocsin firmware``: the C core built, emulated, flashed and watched, and what a model image says."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,9 @@ from shared.errors import UsageError
 from shared.model_image import ImageContent
 from shared.quantized.scorer import Scorer
 
-app = typer.Typer(no_args_is_help=True, help="The device: build the C core, look into model images.")
+app = typer.Typer(
+    no_args_is_help=True, help="The device: build, emulate, flash and watch boards; inspect model images."
+)
 
 
 @app.command()
@@ -74,19 +76,22 @@ def flash(
     name: Annotated[str | None, typer.Option(help="Another id for that device.")] = None,
     tool: Annotated[str, typer.Option(help="dfu-util or st-flash (C); the one with a board otherwise.")] = "",
     serial: Annotated[str, typer.Option(help="Serial number of the board or probe, of several (C).")] = "",
-    port: Annotated[str, typer.Option(help="Serial port of the board (MicroPython).")] = "",
+    lines: Annotated[
+        str, typer.Option(help="USARTs of the gateway's line and of the samples line, 1,2 otherwise; Feather: 3,6 (C).")
+    ] = "",
+    port: Annotated[str, typer.Option(help="Serial port of the board, the only one otherwise (MicroPython).")] = "",
     key: Annotated[
         list[str] | None, typer.Option(help="Ed25519 public key whose images it takes, hexadecimal (MicroPython).")
     ] = None,
     sensor: Annotated[Path | None, typer.Option(help="Your sensor.py (MicroPython).")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps, touch nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps, touch no board.")] = False,
 ) -> None:
     """Put the firmware onto a board, read it back and compare."""
     from firmware.boards.registry import board_named
     from firmware.flashing import command
 
     request = command.FlashRequest(
-        board_named(board), device, name, file, tool, serial, port, [] if key is None else key, sensor
+        board_named(board), device, name, file, tool, serial, lines, port, [] if key is None else key, sensor
     )
     (command.show_plan if dry_run else command.flash)(request, typer.echo)
 

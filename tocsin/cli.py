@@ -19,7 +19,7 @@ from shared.errors import TocsinError, UsageError
 TIERS = {
     "gateway": ("gateway.cli", "app", "Run an edge gateway, or ask for its state."),
     "cloud": ("cloud.cli", "app", "Run the cloud: ingest, store, API and console."),
-    "firmware": ("firmware.cli", "app", "Build the C core for this machine; look into model images."),
+    "firmware": ("firmware.cli", "app", "Boards: build, emulate, flash, monitor; inspect model images."),
     "grafana": ("cloud.grafana.cli", "app", "Dashboards for a Grafana: as files, or into one that runs."),
     "servers": ("tocsin.servers.cli", "app", "Find, build and run InfluxDB on this machine."),
 }

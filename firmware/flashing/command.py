@@ -3,19 +3,29 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from firmware.board_build import FACTORY_FOLDER, build_board, check_options, read_board_device
+from firmware.board_command import parse_lines
 from firmware.boards.board import Board
+from firmware.codegen.board_device import BoardOptions
 from firmware.flashing import stm32, twin
 from firmware.flashing.content import read_firmware
 from firmware.flashing.first_words import restart_and_listen
+from firmware.flashing.ports import PLACEHOLDER, only_port
 from firmware.flashing.staging import Staged, public_key, stage
 from firmware.flashing.tools import Say, Step
 from shared.errors import UsageError
 
+#: Said, by board, when a firmware is built for it and nobody chose its lines.
+_LINES_NOTES = {
+    "stm32f405": "the gateway's line is USART 1, the samples line USART 2: right for a pyboard v1.1. A Feather "
+    "STM32F405 does not bring out USART 2: give --lines 3,6 (gateway at TX and RX, samples at D6 and D5)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class FlashRequest:
-    """What the person wants: `file` and `tool` and `serial` for boards with C, the rest for boards with MicroPython;
-    `device` and `name` for both."""
+    """What the person wants: `file`, `tool`, `serial` and `lines` for boards with C, `port`, `keys` and `sensor` for
+    boards with MicroPython; `device` and `name` for both. An empty `port` is the only one that there is."""
 
     board: Board
     device: Path | None = None
@@ -23,6 +33,7 @@ class FlashRequest:
     file: Path | None = None
     tool: str = ""
     serial: str = ""
+    lines: str = ""
     port: str = ""
     keys: list[str] = field(default_factory=list)
     sensor: Path | None = None
@@ -35,20 +46,21 @@ class FlashRequest:
             "--file": self.file is not None,
             "--tool": bool(self.tool),
             "--serial": bool(self.serial),
+            "--lines": bool(self.lines),
         }
         if not micropython:
             given = {"--port": bool(self.port), "--key": bool(self.keys), "--sensor": self.sensor is not None}
         for option, set_ in given.items():
             if set_:
                 raise UsageError(f"{option} is nothing for {self.board.name}, which has {self.board.title}")
-        if micropython and not self.port:
-            raise UsageError(f"{self.board.name} is flashed over its serial port; name it with --port")
-        if self.file is not None and (self.device is not None or self.name is not None):
-            raise UsageError("--file holds its device already; leave out --device and --name, or the file")
+        if self.file is not None and (self.device is not None or self.name is not None or self.lines):
+            raise UsageError(
+                "--file holds its device and lines already; leave out --device, --name, --lines, or the file"
+            )
 
 
 def show_plan(request: FlashRequest, say: Say) -> None:
-    """Say what would be done, as typed; nothing is built, opened or written."""
+    """Say what would be done, as typed. A firmware is built, so that the steps name it; no board is touched."""
     request.check()
     for number, step in enumerate(_steps(request, say), 1):
         first, *rest = step.lines()
@@ -60,24 +72,36 @@ def show_plan(request: FlashRequest, say: Say) -> None:
 def _steps(request: FlashRequest, say: Say) -> list[Step]:
     if request.board.language == "micropython":
         staged = _staged(request)
+        say("these files, in a folder that is made for it and in which the commands run:")
         for file in staged.files:
             say(f"{len(file.content):>8} bytes  {file.path}")
-        return twin.plan(request.port, staged)
+        return twin.plan(request.port or PLACEHOLDER, staged)
     programmer = stm32.programmers(request.board, request.tool, request.serial)[0]
     if request.file is None:
-        options = [f"--device={request.device}"] * (request.device is not None)
-        options += [f"--name={request.name}"] * (request.name is not None)
-        build = ("tocsin", "firmware", "build", "--board", request.board.name, *options)
-        return [Step("build it", build), *stm32.plan(programmer, Path("tocsin.bin"), None)]
-    return stm32.plan(programmer, request.file, len(read_firmware(request.file, request.board)))
+        given = {"--device": request.device, "--name": request.name, "--lines": request.lines or None}
+        options = [f"{option}={value}" for option, value in given.items() if value is not None]
+        build = Step("build it", ("tocsin", "firmware", "build", "--board", request.board.name, *options))
+        built = _built(request, say)
+        return [build, *stm32.plan(programmer, built, built.stat().st_size)]
+    content = read_firmware(request.file, request.board)
+    if content == request.file.read_bytes():
+        return stm32.plan(programmer, request.file, len(content))
+    # The tools write a file as it is; flash itself takes the bytes out of an .elf.
+    binary = request.file.with_suffix(".bin")
+    take = Step(f"take the {len(content)} bytes for the flash out of {request.file} (a build puts them into {binary})")
+    return [take, *stm32.plan(programmer, binary, len(content))]
 
 
 def flash(request: FlashRequest, say: Say) -> None:
     """Flash and verify; FlashError or LineError with the remedy."""
     request.check()
     if request.board.language == "micropython":
-        twin.flash(request.port, _staged(request), say)
-        birth = restart_and_listen(request.port, say)
+        staged = _staged(request)
+        port = request.port or only_port(request.board)
+        if not request.port:
+            say(f"over {port}, the port that was found")
+        twin.flash(port, staged, say)
+        birth = restart_and_listen(port, say)
         say(f"running: {birth.profile.device}, boot {birth.boot}, model version {birth.model_version}")
         if not request.keys:
             say("no --key was given: the board keeps the keys that it has; without any it takes no new model")
@@ -91,16 +115,15 @@ def flash(request: FlashRequest, say: Say) -> None:
 
 
 def _built(request: FlashRequest, say: Say) -> Path:
-    from firmware.board_build import FACTORY_FOLDER, build_board, read_board_device
-
+    options = BoardOptions(usarts=parse_lines(request.lines)) if request.lines else BoardOptions()
     device = read_board_device(request.device or FACTORY_FOLDER, request.name)
-    built = build_board(request.board, request.build_folder, device=device)
+    built = build_board(request.board, request.build_folder, device=device, options=check_options(options))
     say(f"built {built.bin}")
+    if not request.lines and (note := _LINES_NOTES.get(request.board.name)):
+        say(note)
     return built.bin
 
 
 def _staged(request: FlashRequest) -> Staged:
-    from firmware.board_build import FACTORY_FOLDER
-
     keys = [public_key(text) for text in request.keys]
     return stage(request.device or FACTORY_FOLDER, name=request.name, keys=keys, sensor=request.sensor)

@@ -45,19 +45,13 @@ def find(board: Board, candidates: list[Programmer]) -> Programmer:
     raise FlashError(f"{tools} found no {board.name}{named}; plug it in and {board.how_to_enter}{probe}")
 
 
-def plan(programmer: Programmer, source: Path, length: int | None) -> list[Step]:
-    """What is done, in order; `length` in bytes, None while the firmware is not built."""
-    read_back = programmer.read_step(length or 0, Path("read-back.bin"))
-    if length is None:
-        size = ("0x0", "LENGTH") if programmer.tool == "st-flash" else (":0", ":LENGTH")
-        read_back = Step(
-            read_back.purpose,
-            tuple(part.replace(*size) if part.endswith(size[0]) else part for part in read_back.command),
-        )
+def plan(programmer: Programmer, source: Path, length: int) -> list[Step]:
+    """What is done with the `length` bytes of `source`, in order."""
+    read_back = Path("read-back.bin")
     return [
         programmer.write_step(source),
-        read_back,
-        Step(f"compare all {'' if length is None else f'{length} '}bytes"),
+        programmer.read_step(length, read_back),
+        Step(f"compare all {length} bytes", ("cmp", str(source), str(read_back))),
         programmer.start_step(Path("started.bin")),
     ]
 

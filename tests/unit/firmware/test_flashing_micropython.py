@@ -6,11 +6,14 @@ import dataclasses
 import pytest
 from micropython_board import MicroPythonBoard
 from small_devices import PUBLIC_KEY, provision_small, signed, small_image, small_profile
+from typer.testing import CliRunner
 
 from firmware.boards.registry import ESP32
+from firmware.cli import app
 from firmware.errors import FlashError
 from firmware.flashing import modules, twin
 from firmware.flashing.command import FlashRequest, flash, show_plan
+from firmware.flashing.ports import only_port
 from firmware.flashing.staging import stage
 from shared.errors import UsageError
 
@@ -97,7 +100,6 @@ def test_what_was_altered_on_the_board_is_found(device, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"port": ""}, "name it with --port"),
         ({"tool": "dfu-util"}, "--tool is nothing for esp32"),
         ({"keys": ["12"]}, "must be 64 hexadecimal digits"),
         ({"name": "No Name"}, "device id 'No Name' must be"),
@@ -106,6 +108,47 @@ def test_what_was_altered_on_the_board_is_found(device, tmp_path, monkeypatch):
 def test_what_cannot_be_is_refused_before_anything_happens(device, changes, sentence):
     with pytest.raises(UsageError, match=sentence):
         flash(request(device, **({"port": "/dev/null"} | changes)), lambda _: None)
+
+
+@pytest.fixture
+def ports(monkeypatch):
+    """Plugs in what stands for boards: pairs of port and USB numbers, None for a port that is not on USB."""
+    list_ports = pytest.importorskip("serial.tools.list_ports", reason="pip install 'tocsin[firmware]'")
+    from serial.tools.list_ports_common import ListPortInfo
+
+    def plug(**found):
+        made = []
+        for name, ids in found.items():
+            port = ListPortInfo(f"/dev/{name}")
+            port.vid, port.pid = ids or (None, None)
+            made.append(port)
+        monkeypatch.setattr(list_ports, "comports", lambda: made)
+
+    return plug
+
+
+def test_without_a_port_the_only_one_is_taken(device, ports):
+    ports(none=None)
+    said = []
+    with pytest.raises(FlashError, match="there is no port /dev/none"):
+        flash(request(device, port=""), said.append)
+    assert said == ["over /dev/none, the port that was found"]
+    ports(ttyS0=None, ttyUSB1=ESP32.usb_ids[0], ttyACM0=(1, 2))
+    assert only_port(ESP32) == "/dev/ttyUSB1"
+    ports(ttyUSB1=ESP32.usb_ids[0], ttyUSB0=ESP32.usb_ids[1], ttyS0=None)
+    with pytest.raises(
+        FlashError, match=r"2 serial ports \(/dev/ttyUSB0, /dev/ttyUSB1\); name the board's with --port"
+    ):
+        only_port(ESP32)
+    ports()
+    with pytest.raises(FlashError, match="there is no serial port; plug the esp32 in"):
+        only_port(ESP32)
+
+
+def test_a_dry_run_needs_no_port():
+    shown = CliRunner().invoke(app, ["flash", "--board", "esp32", "--dry-run"])
+    assert shown.exit_code == 0
+    assert "    mpremote connect PORT fs cp -r " in shown.output
 
 
 def test_a_port_that_is_not_there_is_named(device):

@@ -6,6 +6,7 @@ The stand-ins write and read a file in the place of the flash and say what dfu-u
 import os
 import shutil
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -211,10 +212,55 @@ def test_a_dry_run_says_the_commands_and_runs_none(bench, monkeypatch):
     show_plan(FlashRequest(STM32F405, file=bench.firmware), said.append)
     assert f"    dfu-util -d 0483:df11 -a 0 -s 0x08000000 -D {bench.firmware}" in said
     assert f"    dfu-util -d 0483:df11 -a 0 -s 0x08000000:{len(FIRMWARE)} -U read-back.bin" in said
-    said = []
-    show_plan(FlashRequest(STM32F405, name="fan-2"), said.append)
-    assert said[1] == "    tocsin firmware build --board stm32f405 --name=fan-2"
-    assert any("-s 0x08000000:LENGTH -U" in line for line in said)
+
+
+@pytest.fixture
+def typed(bench, tmp_path, monkeypatch):
+    """Types the commands of a dry run into a shell, in an empty folder; the words of the dry run."""
+    pytest.importorskip("ziglang", reason="ziglang is not installed: pip install 'tocsin[firmware]'")
+    usual = os.environ["PATH"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+
+    def type_them(request):
+        bench.tools("dfu-util")
+        (tmp_path / "bin" / "tocsin").write_text(f'#!/bin/sh\nexec {sys.executable} -m tocsin "$@"\n')
+        (tmp_path / "bin" / "tocsin").chmod(0o755)
+        said = []
+        show_plan(request, said.append)
+        if request.file is None:
+            shutil.rmtree(tmp_path / "build")
+        script = "\n".join(["set -e", *(line for line in said if line.startswith("    "))])
+        monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{usual}")
+        subprocess.run(["sh", "-c", script], check=True, capture_output=True)
+        return said
+
+    return type_them
+
+
+def test_the_steps_of_a_dry_run_work_as_typed(bench, typed, tmp_path):
+    said = typed(FlashRequest(STM32F405, name="fan-2"))
+    assert "    tocsin firmware build --board stm32f405 --name=fan-2" in said
+    assert any("A Feather STM32F405 does not bring out USART 2: give --lines 3,6" in line for line in said)
+    (built,) = Path("build/firmware").glob("stm32f405-fan-2-*/tocsin.bin")
+    assert bench.flash.read_bytes() == built.read_bytes()
+    assert bench.started()
+    # Of an .elf the same bytes are written, out of the file that the build made with it.
+    bench.flash.unlink()
+    for name in ("read-back.bin", "started.bin"):
+        (tmp_path / name).unlink()
+    typed(FlashRequest(STM32F405, file=built.with_suffix(".elf")))
+    assert bench.flash.read_bytes() == built.read_bytes()
+
+
+def test_lines_are_built_in_as_they_are_chosen(bench, typed):
+    said = typed(FlashRequest(STM32F405, lines="3,6"))
+    assert "    tocsin firmware build --board stm32f405 --lines=3,6" in said
+    assert not any("Feather" in line for line in said)
+    (header,) = Path("build/firmware").glob("*/tocsin_board_device.h")
+    assert "#define TOCSIN_GATEWAY_USART 3\n#define TOCSIN_SAMPLES_USART 6\n" in header.read_text()
+    with pytest.raises(UsageError, match="--lines '3' must be two USARTs"):
+        show_plan(FlashRequest(STM32F405, lines="3"), said.append)
 
 
 @pytest.mark.parametrize(
@@ -247,5 +293,7 @@ def test_a_stuck_tool_ends_with_a_sentence(bench, monkeypatch):
 def test_an_option_of_the_other_kind_of_board_is_refused(bench):
     with pytest.raises(UsageError, match="--port is nothing for stm32f405"):
         bench.run(port="/dev/ttyUSB0")
-    with pytest.raises(UsageError, match="--file holds its device already"):
+    with pytest.raises(UsageError, match="--file holds its device and lines already"):
         bench.run(name="fan-2")
+    with pytest.raises(UsageError, match="--file holds its device and lines already"):
+        bench.run(lines="3,6")
