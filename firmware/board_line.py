@@ -1,6 +1,8 @@
 """A board's line as this machine opens it: a serial port, or ``tcp://host:port`` of an emulator or serial server."""
 
 import contextlib
+import errno
+import os
 import select
 import socket
 from typing import Protocol
@@ -124,9 +126,34 @@ def open_line(address: str, baud: int = BAUD) -> BoardLine:
 
 
 def reason_of(error: OSError) -> str:
-    """The error in few words, without the numbers that libraries put in front.
+    """The error in few words, without the numbers and names that libraries put around it.
 
-    >>> reason_of(FileNotFoundError(2, "No such file or directory", "/dev/ttyX"))
+    >>> reason_of(FileNotFoundError(2, "could not open port /dev/ttyX: [Errno 2] No such file ...: '/dev/ttyX'"))
     'No such file or directory'
     """
+    if error.errno is not None and error.errno in errno.errorcode and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
     return error.strerror or str(error) or type(error).__name__
+
+
+def opening_trouble(address: str, error: OSError) -> str:
+    """Why `address` could not be opened and what to do about it, as the beginning of a sentence.
+
+    >>> opening_trouble("/dev/ttyX", FileNotFoundError(2, ""))
+    'there is no port /dev/ttyX; plug the device in, or name the port that it has'
+    """
+    if isinstance(error, socket.gaierror):
+        return f"the host in {address} is not known ({reason_of(error)}); correct its name"
+    if error.errno == errno.ECONNREFUSED:
+        return f"nothing listens at {address}; start the emulator or serial server there, or correct the port"
+    if check_address(address) is not None:
+        return f"{address} cannot be reached ({reason_of(error)}); check the host, its port and the network"
+    if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        return f"there is no port {address}; plug the device in, or name the port that it has"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return (
+            f"{address} may not be opened; join its group (Debian: sudo usermod -aG dialout $USER), then log in again"
+        )
+    if error.errno in (errno.EBUSY, errno.EAGAIN):
+        return f"another program has {address}; stop the gateway or the monitor that reads it"
+    return f"{address} cannot be opened ({reason_of(error)}); plug the device in again, or name the port that it has"

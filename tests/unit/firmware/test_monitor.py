@@ -1,8 +1,11 @@
 """A board's messages shown to people: over a real pseudo-terminal, over TCP, and in a process of its own."""
 
 import contextlib
+import errno
+import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +17,7 @@ import tty
 import pytest
 from small_devices import provision_small, small_profile, small_rows
 
-from firmware.board_line import check_address
+from firmware.board_line import check_address, opening_trouble
 from firmware.host.sensor import birth_of
 from firmware.message_lines import MessageLines
 from firmware.micropython.device import Device
@@ -100,6 +103,13 @@ class Watcher:
             assert time.monotonic() < deadline, (text, self.lines)
             time.sleep(0.01)
         return next(line for line in self.lines if text in line)
+
+    def until_more(self, text, count):
+        """Waits for a line after the first `count`."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while not any(text in line for line in self.lines[count:]):
+            assert time.monotonic() < deadline, (text, self.lines)
+            time.sleep(0.01)
 
     def stop(self):
         self._stop = True
@@ -215,12 +225,62 @@ def test_a_port_that_is_not_there_is_waited_for(tmp_path, words):
     with contextlib.closing(BoardOnPty()) as board:
         link = tmp_path / "port"
         watcher = Watcher(str(link))
-        watcher.until("cannot be opened")
+        assert watcher.until("no port") == (
+            f"-- there is no port {link}; plug the device in, or name the port that it has; trying until it opens"
+        )
         link.symlink_to(board.address)
         watcher.until("reading")
         board.send(frames(words[:1]))
         watcher.until("golden vector right")
-        assert sum("cannot be opened" in line for line in watcher.stop()) == 1
+        assert sum("no port" in line for line in watcher.stop()) == 1
+
+
+def test_one_that_accepts_and_closes_is_told_once_and_asked_ever_less(words):
+    with contextlib.closing(BoardOnTcp()) as board:
+        watcher = Watcher(board.address)
+        taken = []
+        for _ in range(4):
+            board.accept()
+            taken.append(time.monotonic())
+            board.drop()
+        waits = [later - earlier for earlier, later in itertools.pairwise(taken)]
+        assert all(wait >= 0.9 * least for wait, least in zip(waits, (0.25, 0.5, 1.0), strict=True)), waits
+        assert [line.split(" ", 2)[1] for line in watcher.lines] == ["reading", board.address]
+        assert watcher.lines[1].endswith("went away before anything came; trying until it speaks")
+        for _ in range(2):  # bytes begin the waits anew, and what happens again is said again
+            board.send(frames(words[:1]))
+            count = len(watcher.lines)
+            watcher.until("golden vector right")
+            board.drop()
+            watcher.until_more("is gone", count)
+            began = time.monotonic()
+            board.accept()
+            assert time.monotonic() - began < 1.0
+        told = watcher.stop()
+        assert sum("is gone" in line for line in told) == 2
+        assert sum("went away before" in line for line in told) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "sentence"),
+    [
+        ("/dev/ttyX", PermissionError(errno.EACCES, "x"), "may not be opened; join its group"),
+        ("/dev/ttyX", BlockingIOError(errno.EAGAIN, "x"), "another program has /dev/ttyX; stop the gateway"),
+        ("/dev/ttyX", OSError("odd"), r"cannot be opened \(odd\); plug the device in again"),
+        ("tcp://a:1", socket.gaierror(-2, "Name unknown"), r"tcp://a:1 is not known \(Name unknown\); correct"),
+        ("tcp://a:1", TimeoutError("timed out"), r"cannot be reached \(timed out\); check"),
+    ],
+)
+def test_a_line_that_cannot_be_opened_is_told_with_its_remedy(address, error, sentence):
+    assert re.search(sentence, opening_trouble(address, error))
+
+
+def test_nothing_behind_an_address_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    watcher = Watcher(address)
+    watcher.until(f"nothing listens at {address}; start the emulator")
+    assert len(watcher.stop()) == 2
 
 
 def test_control_c_ends_it_with_a_summary(words):
