@@ -1,6 +1,7 @@
 """Addresses of serial lines: what is taken, and the one sentence for what is not; why a line cannot be opened."""
 
 import os
+import socket
 
 import pytest
 
@@ -71,8 +72,10 @@ def test_what_cannot_be_opened_says_why_and_what_helps(tmp_path):
         open_transport(PortAddress(str(tmp_path / "ttyUSB0")))
     with pytest.raises(LineAwayError, match="it is no serial port; correct the address"):
         open_transport(PortAddress(str(tmp_path / "file")))
-    with pytest.raises(LineAwayError, match="nothing listens there"):
-        open_transport(TcpAddress("127.0.0.1", 1))
+    with socket.socket() as deaf:  # holds a port and does not listen
+        deaf.bind(("127.0.0.1", 0))
+        with pytest.raises(LineAwayError, match="nothing listens there"):
+            open_transport(TcpAddress("127.0.0.1", deaf.getsockname()[1]))
 
 
 def test_a_port_that_is_held_cannot_be_opened_and_one_that_ends_says_so():
