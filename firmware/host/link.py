@@ -51,6 +51,7 @@ class Link:
         self._client.max_inflight_messages_set(64)
         self._client.reconnect_delay_set(RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS)
         self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
 
@@ -77,6 +78,9 @@ class Link:
             return
         self._refused = False
         client.subscribe([(topics.device_stored(self.device), 1), (topics.image(self.device), 1)])
+
+    def _on_subscribe(self, _client: mqtt.Client, _userdata: Any, _mid: int, _reasons: Any, _properties: Any) -> None:
+        """Only now does the broker pass on what is meant for this device."""
         self.connected = True
         self.connected_count += 1
 

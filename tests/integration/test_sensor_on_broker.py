@@ -219,6 +219,7 @@ REFUSED = [
 def test_a_good_image_runs_and_is_reported_and_bad_ones_change_nothing(gateway, start, folder):
     sensor = start()
     push(sensor, 1)
+    working(sensor, lambda: sensor.link.connected, "the connection")
     gateway.offer(model(2))
     working(sensor, lambda: gateway.states()[-1:] and gateway.states()[-1].result == "accepted", "the report")
     assert gateway.states()[-1] == codec.State(DEVICE, 1, 2, "accepted", 2, "")
