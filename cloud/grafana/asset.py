@@ -6,6 +6,7 @@ from grafana_foundation_sdk.models import dashboard as dashboard_models
 from grafana_foundation_sdk.models import units
 
 from cloud.grafana import queries, variables
+from cloud.grafana.frame import empty_dashboard
 from cloud.grafana.names import ASSET_UID, PLANT_UID
 from cloud.grafana.panels import alarm_annotation, alarm_table, device_table
 from cloud.grafana.style import (
@@ -32,24 +33,9 @@ from cloud.grafana.units import unit_patterns
 def asset() -> dashboard_models.Dashboard:
     """The dashboard as the kit's model; its last row is repeated for each chosen device."""
     built = (
-        dashboard.Dashboard("Tocsin: Asset")
-        .uid(ASSET_UID)
+        empty_dashboard("Asset", ASSET_UID, other="Plant", other_uid=PLANT_UID, hint="All assets")
         .description(
             "One asset: states, scores, alarms and the channels of its devices. A score of 1 is the threshold."
-        )
-        .tags(["tocsin"])
-        .timezone(common_models.TimeZoneBrowser)
-        .time("now-6h", "now")
-        .refresh("10s")
-        .tooltip(dashboard_models.DashboardCursorSync.CROSSHAIR)
-        .editable()
-        .link(
-            dashboard.DashboardLink("Plant")
-            .type(dashboard_models.DashboardLinkType.LINK)
-            .icon("external link")
-            .tooltip("All assets")
-            .url(f"/d/{PLANT_UID}")
-            .keep_time(True)
         )
         .with_variable(variables.asset())
         .with_variable(variables.devices())

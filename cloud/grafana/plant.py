@@ -1,11 +1,12 @@
 """The dashboard *Plant*: all assets at a glance, for a wall screen and a phone."""
 
-from grafana_foundation_sdk.builders import common, dashboard, stat, statetimeline, timeseries
+from grafana_foundation_sdk.builders import common, stat, statetimeline, timeseries
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as dashboard_models
 from grafana_foundation_sdk.models import units
 
 from cloud.grafana import queries, variables
+from cloud.grafana.frame import empty_dashboard
 from cloud.grafana.names import ASSET_UID, PLANT_UID
 from cloud.grafana.panels import alarm_annotation, alarm_table, device_table
 from cloud.grafana.style import (
@@ -29,23 +30,8 @@ from cloud.grafana.style import (
 def plant() -> dashboard_models.Dashboard:
     """The dashboard as the kit's model."""
     built = (
-        dashboard.Dashboard("Tocsin: Plant")
-        .uid(PLANT_UID)
+        empty_dashboard("Plant", PLANT_UID, other="Asset", other_uid=ASSET_UID, hint="One asset in detail")
         .description("All assets: scores, alarms, devices. A score of 1 is the threshold.")
-        .tags(["tocsin"])
-        .timezone(common_models.TimeZoneBrowser)
-        .time("now-6h", "now")
-        .refresh("10s")
-        .tooltip(dashboard_models.DashboardCursorSync.CROSSHAIR)
-        .editable()
-        .link(
-            dashboard.DashboardLink("Asset")
-            .type(dashboard_models.DashboardLinkType.LINK)
-            .icon("external link")
-            .tooltip("One asset in detail")
-            .url(f"/d/{ASSET_UID}")
-            .keep_time(True)
-        )
         .with_variable(variables.assets())
         .with_variable(variables.silent_after())
         .with_panel(_assets_now(1, (0, 0, 20, 6)))
