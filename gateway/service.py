@@ -132,7 +132,6 @@ class Service:
             while not self._stop.is_set():
                 self._start_data()
                 self._step()
-            self._devices.stop()
             self._data.stop()
             self._lines.stop()
             self._finish()
@@ -240,7 +239,13 @@ class Service:
                 info = self._devices.publish(topics.image(release.device), release.image or b"", retain=True)
                 if info is not None:
                     self._passing_on[release.device] = (release.version, info)
-            elif on_its_way[1].is_published():
+        self._note_images_taken()
+
+    def _note_images_taken(self) -> None:
+        """What the devices' broker has acknowledged is not sent again, not after a restart either."""
+        for release in self._intake.releases.unpublished():
+            version, info = self._passing_on.get(release.device, (None, None))
+            if info is not None and version == release.version and info.is_published():
                 del self._passing_on[release.device]
                 self._commit(self._intake.releases.published(release))
 
@@ -271,6 +276,12 @@ class Service:
                 )
         return changes
 
+    def _uplink_waits(self) -> bool:
+        return not self._uplink.idle and self._uplink.connection.connected.is_set()
+
+    def _image_waits(self) -> bool:
+        return bool(self._passing_on) and self._devices.connected.is_set()
+
     def _finish(self) -> None:
         """Checkpoints and counters, then a last chance for the outbox."""
         if self._ahead_of_store:
@@ -279,7 +290,8 @@ class Service:
             self._store.commit(self._intake.checkpoint_all())
             self._store.commit(self._counters())
         deadline = self._now() + _FLUSH_SECONDS
-        while not self._uplink.idle and self._uplink.connection.connected.is_set() and self._now() < deadline:
+        while self._now() < deadline and (self._uplink_waits() or self._image_waits()):
+            self._note_images_taken()
             self._uplink.send()
             batch = collect(self._inbox, self._settings.batch_messages, 0.0, _IDLE_SECONDS)
             marks = [message for message in batch if message.topic == self._mark_topic]
