@@ -22,6 +22,10 @@ FAST_WINDOW_MAX = 4096
 CHANNELS_MAX = 1024
 FEATURES_MAX = 4096
 BANDS_MAX = 64
+#: The part of a fast window's spectrum whose envelope is looked at: a power of two of bins within these.
+ENVELOPE_BINS_MIN = 16
+ENVELOPE_BINS_MAX = 1024
+ENVELOPE_BANDS_MAX = 64
 HOP_MAX = 1 << 24
 
 #: Readings in one message at most, and the recorded time they may span.
@@ -32,7 +36,8 @@ MESSAGE_SPAN_NS = 10000000000
 def band_edges(window: int, bands: int) -> list[int]:
     """Edges, in bins of the FFT, of `bands` bands of about equal width from bin 1 to window // 2.
 
-    They ascend, as an image demands, for 1 <= bands <= window // 4.
+    They ascend, as an image demands, for 1 <= bands <= window // 4. With the bins of an envelope in place of the window
+    they are edges of its spectrum.
 
     >>> band_edges(64, 4)
     [1, 8, 16, 24, 33]
