@@ -34,6 +34,11 @@ _HEADER_FIELDS = (
     "GOLDEN_SCORE",
     "THRESHOLD",
     "SAMPLE_RATE",
+    "TARGET",
+    "INPUT",
+    "ENVELOPE_BANDS",
+    "ENVELOPE_FIRST",
+    "ENVELOPE_BINS",
 )
 
 _DEFINITIONS = (
@@ -91,11 +96,11 @@ def header_offsets() -> list[tuple[str, int]]:
     """Each header field of the image with its byte offset, and where the reserved bytes begin.
 
     >>> dict(header_offsets())["THRESHOLD"], header_offsets()[-1]
-    (64, ('RESERVED', 76))
+    (64, ('RESERVED', 84))
     """
     codes = []
     count = ""
-    for letter in model_image._HEADER[1:]:
+    for letter in model_image.HEADER_LAYOUT[1:]:
         if letter.isdigit():
             count += letter
         else:

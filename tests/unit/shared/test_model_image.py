@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import re
 import struct
 
 import pytest
@@ -106,7 +107,7 @@ def test_what_is_signed_is_the_digest_with_or_without_the_trailer(example):
     unsigned = model_image.encode(example)
     digest = hashlib.sha256(unsigned[:-32]).digest()
     assert model_image.signed_message(unsigned) == model_image.signed_message(model_image.seal(unsigned))
-    assert model_image.signed_message(unsigned) == b"tocsin model image 1\n" + digest
+    assert model_image.signed_message(unsigned) == b"tocsin model image 2\n" + digest
     assert not ed25519.verify(bytes(32), model_image.signed_message(unsigned), bytes(64))
 
 
@@ -139,7 +140,7 @@ def example():
 #: weights 192), layer 1 at 200.
 BROKEN = {
     "magic": (0, "<I", 0, "no magic"),
-    "format": (4, "<H", 2, "format 2"),
+    "format": (4, "<H", 1, "format 1"),
     "header length": (6, "<H", 95, "format"),
     "version 0": (12, "<I", 0, "impossible version"),
     "kind 2": (16, "<B", 2, "impossible version, kind"),
@@ -176,7 +177,13 @@ BROKEN = {
     "no outputs": (166, "<H", 0, "layer 0 has impossible sizes"),
     "too many outputs": (166, "<H", 4097, "layer 0 has impossible sizes"),
     "outputs that do not fit": (166, "<H", 4096, "does not fit"),
-    "reserved bytes of a layer": (170, "<H", 1, "layer 0 has reserved bytes"),
+    "layer kind 3": (170, "<B", 3, "layer 0 has an impossible kind"),
+    "padding value of a dense layer": (171, "<b", -1, "layer 0 has an impossible kind or padding"),
+    "target 4": (76, "<B", 4, "target or input"),
+    "input 2": (77, "<B", 2, "target or input"),
+    "envelope bands of a slow device": (78, "<H", 1, "envelope"),
+    "first bin without envelope bands": (80, "<H", 1, "envelope"),
+    "bins without envelope bands": (82, "<H", 16, "envelope"),
     "bias at the upper end": (172, "<i", 2**31 - 128 * 128 * 4, "overflow"),
     "bias at the lower end": (176, "<i", -(2**31) + 128 * 128 * 4 - 1, "overflow"),
     "layer multiplier 0": (180, "<I", 0, "row 0"),
@@ -194,6 +201,7 @@ def test_a_broken_rule_is_named(example, name):
     with pytest.raises(ImageError, match=reason) as refused:
         model_image.read(with_digest(image))
     assert "\n" not in str(refused.value)
+    assert re.search(r"offset \d+", str(refused.value))
 
 
 @pytest.mark.parametrize("bias", [2**31 - 128 * 128 * 4 - 1, -(2**31) + 128 * 128 * 4])
@@ -230,7 +238,7 @@ def test_more_bytes_than_said_are_refused(example):
     image = sealed(example)
     with pytest.raises(ImageError, match="offset 8 says"):
         model_image.read(image + bytes(4))
-    with pytest.raises(ImageError, match="longer than"):
+    with pytest.raises(ImageError, match="where the longest one ends"):
         model_image.read(bytes(model_image.IMAGE_LIMIT_BYTES + 1))
     longer = bytearray(image[: -model_image.TRAILER_BYTES] + bytes(4) + image[-model_image.TRAILER_BYTES :])
     struct.pack_into("<I", longer, 8, len(longer))

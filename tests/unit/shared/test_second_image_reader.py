@@ -60,7 +60,7 @@ def check_header(image: bytes) -> tuple[int, int, int, int, int, int]:
     need(200 <= len(image) <= 2**20, "length")
     magic, form, header_bytes, length, version = struct.unpack_from("<4sHHII", image)
     need(length == len(image), "length field")
-    need((magic, form, header_bytes) == (b"TCSN", 1, 96), "magic or format")
+    need((magic, form, header_bytes) == (b"TCSN", 2, 96), "magic or format")
     need(hashlib.sha256(image[:-104]).digest() == image[-104:-72], "digest")
     kind, layers, bands, channels, features, window, hop, gap_ns = struct.unpack_from("<BBHHHIIQ", image, 16)
     need(version >= 1 and kind <= 1 and layers <= 12, "version, kind or layers")
