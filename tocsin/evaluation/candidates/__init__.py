@@ -1,0 +1,1 @@
+"""What an evaluation compares: the code that a plant runs, single detectors, and baselines that know nothing."""
