@@ -30,15 +30,14 @@ INPUT_SAMPLES = 1
 #: Slow devices whose model reads samples may have a window of a single row.
 SAMPLES_WINDOW_MIN = 1
 
-ENVELOPE_BANDS_MAX = 64
-#: Bins of the spectrum that the envelope is made of: a power of two within these.
-ENVELOPE_BINS_MIN = 16
-ENVELOPE_BINS_MAX = 1024
-
 #: Kinds of layers.
 LAYER_DENSE = 0
 LAYER_CONVOLUTION = 1
 LAYER_DEPTHWISE = 2
+
+#: How a convolution rounds: once, as dense layers do, or twice, as LiteRT's reference of convolutions does.
+ROUNDING_ONCE = 0
+ROUNDING_TWICE = 1
 
 
 class Scaling:
@@ -55,8 +54,9 @@ class Layer:
 
     `kind` is `LAYER_DENSE`, `LAYER_CONVOLUTION` or `LAYER_DEPTHWISE`. Convolutions have `filters` rows over `taps`
     positions of `channels` values, `stride` positions apart, the first `pad` positions before the first one, and
-    `padding` (int8) in place of what lies outside; dense layers have zeros there. A layer that is packed for a
-    processor has its bytes in `packed`, `plain` blocks of which are plain, and no weights, biases, multipliers, shifts.
+    `padding` (int8) in place of what lies outside, and round as `rounding` says; dense layers have zeros there. A layer
+    that is packed for a processor has its bytes in `packed`, `plain` blocks of which are plain, and no weights, biases,
+    multipliers, shifts.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Layer:
         pad: int = 0,
         packed: bytes = b"",
         plain: int = 0,
+        rounding: int = ROUNDING_ONCE,
     ) -> None:
         self.inputs = inputs
         self.outputs = outputs
@@ -96,6 +97,7 @@ class Layer:
         self.pad = pad
         self.packed = packed
         self.plain = plain
+        self.rounding = rounding
 
     @property
     def rows(self) -> int:
@@ -108,6 +110,11 @@ class Layer:
         if self.kind == LAYER_CONVOLUTION:
             return self.taps * self.channels
         return self.taps if self.kind == LAYER_DEPTHWISE else self.inputs
+
+    @property
+    def may_be_packed(self) -> bool:
+        """Whether an image for one processor holds this layer packed; the others stand row by row in any image."""
+        return self.kind == LAYER_DENSE or (self.kind == LAYER_CONVOLUTION and self.rounding == ROUNDING_ONCE)
 
 
 class ImageContent:

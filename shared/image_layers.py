@@ -8,6 +8,7 @@ from shared.image_content import (
     LAYER_PRODUCTS_MAX,
     LAYER_SHIFT_MAX,
     MULTIPLIER_LIMIT,
+    ROUNDING_TWICE,
     WIDTH_MAX,
     Layer,
 )
@@ -28,7 +29,7 @@ def read_layer(sections: Sections, number: int, inputs_expected: int, target: in
         _read_places(sections, layer, what)
     if outputs * layer.columns > LAYER_PRODUCTS_MAX:
         raise sections.error(what + " has " + str(outputs * layer.columns) + " products, too many")
-    if target != targets.TARGET_ANY and kind != LAYER_DEPTHWISE:
+    if target != targets.TARGET_ANY and layer.may_be_packed:
         _read_packed(sections, layer, targets.packed(target), what)
     else:
         _read_rows(sections, layer, what)
@@ -37,9 +38,9 @@ def read_layer(sections: Sections, number: int, inputs_expected: int, target: in
 
 def _read_places(sections: Sections, layer: Layer, what: str) -> None:
     """Where the rows of a convolution are laid on its inputs."""
-    channels, filters, taps, stride, pad, reserved = struct.unpack("<HHBBBB", sections.take(8, what))
-    if reserved:
-        raise sections.error(what + " has a reserved byte that is not zero")
+    channels, filters, taps, stride, pad, rounding = struct.unpack("<HHBBBB", sections.take(8, what))
+    if rounding > ROUNDING_TWICE:
+        raise sections.error(what + " has an impossible rounding")
     if not channels or not filters or not taps or not stride or pad >= taps:
         raise sections.error(what + " has impossible channels, filters, taps, stride or pad")
     if layer.inputs % channels or layer.outputs % filters:
@@ -53,6 +54,7 @@ def _read_places(sections: Sections, layer: Layer, what: str) -> None:
     layer.taps = taps
     layer.stride = stride
     layer.pad = pad
+    layer.rounding = rounding
 
 
 def _is_scale(multiplier: int) -> bool:
@@ -81,7 +83,7 @@ def _read_packed(sections: Sections, layer: Layer, target: targets.Target, what:
     """
     plain, reserved, length = struct.unpack("<HHI", sections.take(8, what))
     if reserved or length != target.layer_bytes(layer.rows, layer.columns, plain):
-        raise sections.error(what + " has an impossible length or reserved bytes")
+        raise sections.error(what + " has another length than its blocks, or reserved bytes that are not zero")
     body = sections.take(length, what)
     blocks = target.blocks_of(layer.rows)
     bitmap = target.bitmap_bytes(layer.rows, plain)

@@ -8,9 +8,6 @@ import struct
 
 from shared.errors import ImageError
 from shared.image_content import (
-    ENVELOPE_BANDS_MAX,
-    ENVELOPE_BINS_MAX,
-    ENVELOPE_BINS_MIN,
     EXPECTED_LIMIT,
     FORMAT,
     HEADER_BYTES,
@@ -99,8 +96,8 @@ def _check_window(kind: int, samples: bool, window: int, hop: int, bands: int) -
 def _check_envelope(kind: int, window: int, bands: int, first: int, bins: int) -> None:
     if not bands and not first and not bins:
         return
-    fits = kind == definition.KIND_FAST and 1 <= bands <= ENVELOPE_BANDS_MAX
-    fits = fits and _is_power(bins, ENVELOPE_BINS_MIN, ENVELOPE_BINS_MAX)
+    fits = kind == definition.KIND_FAST and 1 <= bands <= definition.ENVELOPE_BANDS_MAX
+    fits = fits and _is_power(bins, definition.ENVELOPE_BINS_MIN, definition.ENVELOPE_BINS_MAX)
     if not fits or first < 1 or first + bins > window // 2:
         raise ImageError("model image: impossible envelope bands, first bin or bins at offset 78")
 

@@ -41,11 +41,12 @@ Little endian throughout; every pad byte is zero; sections follow each other wit
 
     layer   inputs uint16, outputs uint16, zero int8, low int8, kind uint8 (0 dense, 1 convolution, 2 depthwise),
             padding value int8 (dense: 0)
-            kinds 1 and 2: channels uint16, filters uint16, taps uint8, stride uint8, pad uint8, zero byte
+            kinds 1 and 2: channels uint16, filters uint16, taps uint8, stride uint8, pad uint8,
+            rounding uint8 (0 once, 1 twice)
             then, with rows = outputs (dense) or filters, and columns = inputs (dense), taps * channels (convolution),
             taps (depthwise):
             rows x int32 bias, rows x uint32 multiplier, rows x uint8 shift, rows x columns int8 weights
-            or, where the image has a target and the layer is dense or a convolution:
+            or, where the image has a target and the layer is dense or a convolution that rounds once:
             plain blocks uint16, 2 zero bytes, bytes that follow uint32; those bytes, a bitmap of the plain blocks
             (lowest bit first, in words of 32 bits; none without plain blocks) and the blocks of that target
 
@@ -70,6 +71,8 @@ from shared.image_content import (
     LAYERS_MAX,
     MAGIC,
     MULTIPLIER_LIMIT,
+    ROUNDING_ONCE,
+    ROUNDING_TWICE,
     SCALE_MULTIPLIER_LIMIT,
     SCALE_SHIFT_MAX,
     SIGNED_PREFIX,
@@ -99,6 +102,8 @@ __all__ = [
     "LAYER_SHIFT_MAX",
     "MAGIC",
     "MULTIPLIER_LIMIT",
+    "ROUNDING_ONCE",
+    "ROUNDING_TWICE",
     "SCALE_MULTIPLIER_LIMIT",
     "SCALE_SHIFT_MAX",
     "SIGNED_PREFIX",
@@ -130,8 +135,10 @@ def _layer_parts(layer: Layer, target: int) -> "list[bytes]":
         struct.pack("<HHbbBb", layer.inputs, layer.outputs, layer.zero, layer.low, layer.kind, layer.padding),
     ]
     if layer.kind:
-        parts.append(struct.pack("<HHBBBB", layer.channels, layer.filters, layer.taps, layer.stride, layer.pad, 0))
-    if target and layer.kind != LAYER_DEPTHWISE:
+        parts.append(
+            struct.pack("<HHBBBB", layer.channels, layer.filters, layer.taps, layer.stride, layer.pad, layer.rounding)
+        )
+    if target and layer.may_be_packed:
         parts.append(struct.pack("<HHI", layer.plain, 0, len(layer.packed)))
         parts.append(layer.packed)
     else:

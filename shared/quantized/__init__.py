@@ -1,1 +1,1 @@
-"""The int8 arithmetic of dense layers: single rounding, equal to LiteRT `BUILTIN_REF`."""
+"""The int8 arithmetic of layers, equal to LiteRT `BUILTIN_REF`, and the score."""
