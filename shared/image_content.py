@@ -11,10 +11,8 @@ HEADER_BYTES = 96
 TRAILER_BYTES = 104
 IMAGE_LIMIT_BYTES = 1 << 20
 LAYERS_MAX = 12
-#: Inputs of the model, inputs and outputs of a layer.
+#: Inputs of the model; inputs and outputs of a layer, and weights of a row.
 WIDTH_MAX = 4096
-#: Products of one layer: what the widest dense layer has, so that no small layer can keep a device busy for minutes.
-LAYER_PRODUCTS_MAX = WIDTH_MAX * WIDTH_MAX
 MULTIPLIER_LIMIT = 1 << 31
 SCALE_MULTIPLIER_LIMIT = 1 << 30
 SCALE_SHIFT_MAX = 46

@@ -5,7 +5,6 @@ import struct
 from shared.image_content import (
     LAYER_DENSE,
     LAYER_DEPTHWISE,
-    LAYER_PRODUCTS_MAX,
     LAYER_SHIFT_MAX,
     MULTIPLIER_LIMIT,
     ROUNDING_TWICE,
@@ -27,8 +26,6 @@ def read_layer(sections: Sections, number: int, inputs_expected: int, target: in
     layer = Layer(inputs, outputs, b"", [], [], [], zero, low, kind, padding)
     if kind != LAYER_DENSE:
         _read_places(sections, layer, what)
-    if outputs * layer.columns > LAYER_PRODUCTS_MAX:
-        raise sections.error(what + " has " + str(outputs * layer.columns) + " products, too many")
     if target != targets.TARGET_ANY and layer.may_be_packed:
         _read_packed(sections, layer, targets.packed(target), what)
     else:
@@ -55,6 +52,8 @@ def _read_places(sections: Sections, layer: Layer, what: str) -> None:
     layer.stride = stride
     layer.pad = pad
     layer.rounding = rounding
+    if layer.columns > WIDTH_MAX:
+        raise sections.error(what + " has rows of " + str(layer.columns) + " weights, too many")
 
 
 def _is_scale(multiplier: int) -> bool:

@@ -170,14 +170,14 @@ def test_many_rows_are_gathered_in_parts():
 
 
 def test_the_widest_sums_are_exact():
-    """131,071 columns at the ends of int8: as far as an image's bias can leave room."""
-    channels, taps = 2048, 63
+    """4,096 columns at the ends of int8, and a bias at the end of its room."""
+    channels, taps = 64, 64
     columns = channels * taps
     room = 2**31 - 16384 * columns
     layer = Layer(
-        channels, 2, bytes([0x80]) * columns + bytes([0x7F]) * columns, [room - 1, -room], [2**31 - 1] * 2, [55] * 2, 0,
+        channels * taps, 2, bytes([0x80]) * columns + bytes([0x7F]) * columns, [room - 1, -room], [2**31 - 1] * 2, [55] * 2, 0,
         -128, LAYER_CONVOLUTION, -128, channels, 2, taps, 1, 0,
     )  # fmt: skip
     for value in (-128, 127):
-        x = [value] * channels
+        x = [value] * (channels * taps)
         assert runnable(layer).forward(x) == written_out(layer, x) == arrays.forward(layer, np.array([x])).tolist()[0]
