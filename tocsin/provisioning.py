@@ -68,16 +68,26 @@ def reading_rows(
 
 
 def provision(
-    recording: Recording, device: str, asset: str, healthy_rows: int, *, seed: int = 0, progress: Progress | None = None
+    recording: Recording,
+    device: str,
+    asset: str,
+    healthy_rows: int,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    model: bool = True,
 ) -> Provisioned:
     """Train the first model on the healthy part and put everything together.
+
+    Without `model` the device gets the recipe of its features alone and gives no score: the gateway judges alone.
 
     Raises
     ------
     UsageError
         The healthy part is too short to train on, its time runs backwards, or the rate is beyond what windows can span.
     """
-    from cloud.training.train import READINGS_MIN, train_image  # TensorFlow is loaded only by those who train
+    # TensorFlow is loaded only by those who train.
+    from cloud.training.train import READINGS_MIN, recipe_image, train_image
 
     profile, counts = profile_of(recording, healthy_rows, device, asset)
     healthy_times = recording.times_ns[:healthy_rows]
@@ -96,22 +106,27 @@ def provision(
     _check_windows(recipe, borders, READINGS_MIN)
     starts = np.zeros(healthy_rows, bool)
     starts[borders[:-1]] = True
-    trained = train_image(
-        profile,
-        recipe,
-        healthy_times,
-        starts,
-        counts[:healthy_rows],
-        seed=seed,
-        version=FIRST_VERSION,
-        progress=progress,
-    )
-    image = model_image.seal(trained.unsigned)
+    provisional = False
+    if model:
+        trained = train_image(
+            profile,
+            recipe,
+            healthy_times,
+            starts,
+            counts[:healthy_rows],
+            seed=seed,
+            version=FIRST_VERSION,
+            progress=progress,
+        )
+        unsigned, provisional = trained.unsigned, trained.provisional
+    else:
+        unsigned = recipe_image(profile, recipe, counts[:healthy_rows], begins=starts, version=FIRST_VERSION)
+    image = model_image.seal(unsigned)
     content = model_image.read(image)
     ends = reading_rows(content, recording.times_ns, recording.clip_starts)
     healthy_readings = int(np.count_nonzero(ends < healthy_rows))
     return Provisioned(
-        profile, Source(recording.times_ns, counts, recording.clip_starts), image, healthy_readings, trained.provisional
+        profile, Source(recording.times_ns, counts, recording.clip_starts), image, healthy_readings, provisional
     )
 
 

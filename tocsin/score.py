@@ -6,7 +6,7 @@ ends. The result of a row depends on the healthy part and on the rows up to it, 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from gateway.judgement import DeviceJudge
 from shared.errors import TocsinError, UsageError
 from shared.messages import compact
 from shared.messages.codec import ALARM, FLAGGED, Data, decode_data
+from shared.model_image import feature_names
 from shared.recordings import Recording
 from tocsin.output import check_out, write_whole
 from tocsin.provisioning import Progress, Provisioned, healthy_part, provision, reading_rows
@@ -58,8 +59,16 @@ def messages_of(provisioned: Provisioned) -> Iterator[Data]:
         yield decode_data(message)
 
 
-def judge(provisioned: Provisioned, *, tier: str = "both", false_alarms_per_day: float) -> Verdicts:
+def judge(
+    provisioned: Provisioned,
+    *,
+    tier: str = "both",
+    false_alarms_per_day: float,
+    data: Iterable[Data] | None = None,
+) -> Verdicts:
     """Run sensor and gateway over a provisioned recording.
+
+    `data`: what the device sends, if that is known already; the twin makes it otherwise.
 
     Raises
     ------
@@ -70,7 +79,7 @@ def judge(provisioned: Provisioned, *, tier: str = "both", false_alarms_per_day:
     content = provisioned.content
     source = provisioned.source
     rows = reading_rows(content, source.times_ns, np.array(sorted(source.clip_starts), np.int64))
-    messages = list(messages_of(provisioned))
+    messages = list(messages_of(provisioned) if data is None else data)
     if sum(len(message) for message in messages) != len(rows):
         raise TocsinError("the device made another number of readings than its windows give; please report this")
     if tier == "sensor":
@@ -91,11 +100,11 @@ def judge(provisioned: Provisioned, *, tier: str = "both", false_alarms_per_day:
     )
     position = 0
     for message in messages:
-        data = _without_sensor_scores(message) if tier == "gateway" else message
-        verdict = judge.take(data)
+        taken = _without_sensor_scores(message) if tier == "gateway" else message
+        verdict = judge.take(taken)
         if judge.complaint:  # in a plant it would gather more readings; here only the declared ones are healthy
             raise UsageError(judge.complaint.removeprefix(f"device {provisioned.profile.device}: "))
-        end = position + len(data)
+        end = position + len(taken)
         _fill(verdicts, slice(position, end), verdict.fused_scores, verdict.flags, verdict.top_channels)
         for rescore in verdict.rescores:
             part = slice(rescore.sequence, rescore.sequence + len(rescore.fused_scores))
@@ -148,7 +157,7 @@ def _sensor_verdicts(
     alarm = np.zeros(len(rows), bool)
     for index in range(healthy, len(rows)):
         alarm[index] = evidence.step(int(times[index]), float(scores[index]))
-    per_channel = len(provisioned.content.features) // len(provisioned.profile.channels)
+    per_channel = len(feature_names(provisioned.content))
     top_channels = np.where(tops == compact.NO_FEATURE, -1, tops // per_channel)
     return Verdicts(rows, scores, scores >= 1.0, alarm, top_channels)
 

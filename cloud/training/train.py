@@ -55,15 +55,24 @@ class TrainedModel:
     provisional: bool
 
 
-def recipe_image(profile: DeviceProfile, recipe: Recipe, counts: NDArray[np.int32], *, version: int = 1) -> bytes:
+def recipe_image(
+    profile: DeviceProfile,
+    recipe: Recipe,
+    counts: NDArray[np.int32],
+    *,
+    begins: NDArray[np.bool_] | None = None,
+    version: int = 1,
+) -> bytes:
     """The unsigned image of a device that has no model yet: it windows, makes features, and gives no score.
 
-    `counts`: int32 (rows, channels), healthy rows that the scalings come from; all rows are taken as one stretch.
+    `counts`: int32 (rows, channels), healthy rows that the scalings come from; `begins`: bool (rows,), where their
+    stretches begin; None takes them as one.
     """
-    starts = np.zeros(len(counts), np.bool_)
-    starts[:1] = True
+    if begins is None:
+        begins = np.zeros(len(counts), np.bool_)
+        begins[:1] = True
     channels = channel_scalings(profile, counts)
-    raw = raw_features(recipe, scaled_counts(counts, channels, starts), starts).features
+    raw = raw_features(recipe, scaled_counts(counts, channels, begins), begins).features
     _check_readings(len(raw), recipe, profile.device)
     return model_image.encode(_content(profile, recipe, version, channels, feature_scalings(recipe, raw)))
 

@@ -1,0 +1,54 @@
+"""The code that a plant runs by default, tier by tier, as `tocsin score` runs it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY
+from shared.recordings import Recording
+from tocsin.evaluation.device_arrays import data_of
+from tocsin.evaluation.trial import Scores
+from tocsin.provisioning import provision
+from tocsin.score import ASSET, DEVICE, Verdicts, judge
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """Trained and commissioned on the healthy part alone."""
+
+    tier: str
+    false_alarms_per_day: float = DEFAULT_FALSE_ALARMS_PER_DAY
+    name: str = "recipe"
+    deployed: bool = True
+
+    def judge(
+        self, recording: Recording, healthy_rows: int, recalibration: tuple[int, int] | None, seed: int
+    ) -> Scores:
+        """Scores of every row."""
+        model = self.tier != "gateway"
+        provisioned = provision(recording, DEVICE, ASSET, healthy_rows, seed=seed, model=model)
+        verdicts = judge(
+            provisioned,
+            tier=self.tier,
+            false_alarms_per_day=self.false_alarms_per_day,
+            data=data_of(provisioned),
+        )
+        return by_row(verdicts, recording.rows, provisioned.provisional)
+
+
+def by_row(verdicts: Verdicts, rows: int, provisional: bool) -> Scores:
+    """A reading's verdict stands from its row until the next reading; a reading without a score leaves the last one."""
+    newest = np.searchsorted(verdicts.rows, np.arange(rows), side="right") - 1
+    scored = np.maximum.accumulate(np.where(np.isfinite(verdicts.scores), np.arange(len(verdicts.rows)), -1))
+    known = newest >= 0
+    reading = np.where(known, newest, 0)
+    shown = np.where(known, scored[reading], -1)
+    has_score = shown >= 0
+    place = np.where(has_score, shown, 0)
+    return Scores(
+        np.where(has_score, verdicts.scores[place], np.nan),
+        has_score & verdicts.flagged[place],
+        known & verdicts.alarm[reading],
+        np.where(has_score, verdicts.top_channels[place], -1),
+        provisional,
+    )
