@@ -4,6 +4,7 @@ TocsinError                 something failed: exit status 1
   UsageError                the user asked for something that cannot be: exit status 2
   MessageError              bytes from the wire that are not a message of ours
   ImageError                bytes that are not a model image this reader accepts
+  TfliteError               a .tflite file that is damaged, or holds what a model image cannot say
 """
 
 
@@ -25,3 +26,7 @@ class MessageError(TocsinError):
 
 class ImageError(TocsinError):
     """Bytes that are not an acceptable model image; the sentence names the offset and the reason."""
+
+
+class TfliteError(TocsinError):
+    """A .tflite file that no model image can be made of; the sentence names the place and what stands there."""

@@ -1,14 +1,13 @@
 """From a float autoencoder to int8 layers, through TensorFlow Lite, in the terms of a model image.
 
 The converter chooses the scales (per output channel for weights, one per tensor for activations, from healthy rows);
-multipliers follow TensorFlow Lite's own rule (``QuantizeMultiplier``: 31 bits of the double's fraction, a power of
-two), so that the integers of `shared.quantized` give every byte that LiteRT's reference kernels give.
+`shared.tflite` reads them with TensorFlow Lite's own rounding, so that the integers of `shared.quantized` give every
+byte that LiteRT's reference kernels give.
 """
 
 import contextlib
 import io
 import logging
-import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -16,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cloud.errors import CloudError
 from cloud.training.autoencoder import Autoencoder, Floats, load_tensorflow
-from shared.model_image import LAYER_SHIFT_MAX, Layer
+from shared.model_image import Layer
 from shared.signal.definition import UNITS_PER_DEVIATION
+from shared.tflite.quantization import quantize_multiplier
+from shared.tflite.reader import parse_tflite
 
 #: Healthy rows that the converter sees for its scales, as they are and stretched by this much: activations of faulty
 #: rows are larger than healthy ones, and limiting them costs up to 0.03 of the area under the curve (on SKAB).
@@ -44,24 +43,6 @@ class Quantized:
     output_shift: int
     output_zero: int
     tflite: bytes
-
-
-def quantize_multiplier(ratio: float) -> tuple[int, int]:
-    """``(multiplier, shift)`` with ``ratio`` about ``multiplier / 2**shift``, as TensorFlow Lite rounds it.
-
-    A ratio too small for a shift of 62 gives the pair that maps every accumulator to 0.
-
-    >>> quantize_multiplier(0.5), quantize_multiplier(3.0), quantize_multiplier(1e-30)
-    ((1073741824, 31), (1610612736, 29), (1, 62))
-    """
-    fraction, exponent = math.frexp(ratio)
-    multiplier = math.floor(fraction * (1 << 31) + 0.5)
-    if multiplier == 1 << 31:
-        multiplier //= 2
-        exponent += 1
-    if exponent < -31 or multiplier < 1:
-        return 1, LAYER_SHIFT_MAX
-    return multiplier, 31 - exponent
 
 
 def quantize(autoencoder: Autoencoder, healthy: Floats, limit: float) -> Quantized:
@@ -89,66 +70,26 @@ def interpreter_of(tflite: bytes) -> Any:
 
 
 def read_back(tflite: bytes) -> Quantized:
-    """The layers of a fully quantized model file.
+    """The layers of a fully quantized model file, and its ends in units of the features.
 
     Raises
     ------
-    CloudError
-        It holds anything but a chain of int8 dense layers.
+    TfliteError
+        It holds anything but a chain of int8 layers.
     """
-    interpreter = interpreter_of(tflite)
-    tensors = {int(entry["index"]): entry for entry in interpreter.get_tensor_details()}
-    layers: list[Layer] = []
-    first = int(interpreter.get_input_details()[0]["index"])
-    current = first
-    for operation in interpreter._get_ops_details():
-        inputs = [int(index) for index in operation["inputs"]]
-        if operation["op_name"] != "FULLY_CONNECTED" or inputs[0] != current:
-            raise CloudError(f"The converter made a {operation['op_name']} where a dense layer was expected.")
-        current = int(operation["outputs"][0])
-        # get_tensor_details() says nothing of a fused ReLU: every layer but the last has one
-        layers.append(_layer(interpreter, tensors, inputs, current))
-    if current != int(interpreter.get_output_details()[0]["index"]) or not layers:
-        raise CloudError("The converter made layers that do not follow each other.")
-    for layer in layers[:-1]:
-        layer.low = max(-128, layer.zero)
-    input_scale, input_zero = _quantization(tensors[first])
-    output_scale, output_zero = _quantization(tensors[current])
-    input_multiplier, input_shift = quantize_multiplier(1 / (float(input_scale[0]) * UNITS_PER_DEVIATION))
-    output_multiplier, output_shift = quantize_multiplier(float(output_scale[0]) * UNITS_PER_DEVIATION)
+    model = parse_tflite(tflite, "the converted model")
+    input_multiplier, input_shift = quantize_multiplier(1 / (model.input_scale * UNITS_PER_DEVIATION))
+    output_multiplier, output_shift = quantize_multiplier(model.output_scale * UNITS_PER_DEVIATION)
     return Quantized(
-        layers, input_multiplier, input_shift, input_zero, output_multiplier, output_shift, output_zero, tflite
+        model.layers,
+        input_multiplier,
+        input_shift,
+        model.input_zero,
+        output_multiplier,
+        output_shift,
+        model.output_zero,
+        tflite,
     )
-
-
-def _layer(interpreter: Any, tensors: dict[int, Any], inputs: list[int], output: int) -> Layer:
-    input_scale, input_zero = _quantization(tensors[inputs[0]])
-    weight_scales, _ = _quantization(tensors[inputs[1]])
-    output_scale, output_zero = _quantization(tensors[output])
-    weights = np.asarray(interpreter.get_tensor(inputs[1]), np.int8)
-    outputs, width = weights.shape
-    bias = np.zeros(outputs, np.int64)
-    if len(inputs) > 2 and inputs[2] >= 0:
-        bias += np.asarray(interpreter.get_tensor(inputs[2]), np.int64)
-    bias -= weights.astype(np.int64).sum(axis=1) * input_zero
-    ratios = np.broadcast_to(input_scale[0] * weight_scales / output_scale[0], (outputs,))
-    pairs = [quantize_multiplier(float(ratio)) for ratio in ratios]
-    return Layer(
-        width,
-        outputs,
-        weights.tobytes(),
-        bias.tolist(),
-        [multiplier for multiplier, _ in pairs],
-        [shift for _, shift in pairs],
-        output_zero,
-        -128,
-    )
-
-
-def _quantization(tensor: Any) -> tuple[NDArray[np.float64], int]:
-    """Scales, float32 widened to float64 as the kernels do, and the zero point of a tensor."""
-    parameters = tensor["quantization_parameters"]
-    return parameters["scales"].astype(np.float64), int(parameters["zero_points"][0])
 
 
 def _convert(autoencoder: Autoencoder, rows: Floats) -> bytes:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.kernels.tflite_reader import TfliteModel, read_tflite
 from shared.model_image import Layer
+from shared.tflite.reader import TfliteModel, read_tflite
 
 #: A sensor with 16 slow channels: 64 features.
 SENSOR_WIDTHS = (64, 32, 8, 32, 64)
