@@ -22,9 +22,10 @@ TIERS = {
     "firmware": ("firmware.cli", "app", "Boards: build, emulate, flash, monitor; inspect model images."),
     "grafana": ("cloud.grafana.cli", "app", "Dashboards for a Grafana: as files, or into one that runs."),
     "servers": ("tocsin.servers.cli", "app", "Find, build and run InfluxDB on this machine."),
+    "evaluate": ("tocsin.evaluation.cli", "app", "Published protocols through the deployed code."),
 }
 #: The extra that a command's packages come with, where it is not called like the command.
-EXTRAS = {"grafana": "site"}
+EXTRAS = {"grafana": "site", "evaluate": "all"}
 _PACKAGES = ("tocsin", "shared", "firmware", "gateway", "cloud")
 
 
@@ -60,7 +61,7 @@ class _Lazy(TyperGroup):
                 f"tocsin {cmd_name} needs the package {error.name}, which is not installed: "
                 f"pip install '.[{EXTRAS.get(cmd_name, cmd_name)}]' in Tocsin's folder"
             ) from error
-        command = typer.main.get_group(group)
+        command = typer.main.get_command(group)
         command.name = cmd_name
         command.help = command.help or summary
         return command

@@ -85,9 +85,20 @@ class Scores:
 class Candidate(Protocol):
     """Whatever can judge a recording."""
 
-    name: str
-    tier: str
-    deployed: bool
+    @property
+    def name(self) -> str:
+        """What people type."""
+        ...
+
+    @property
+    def tier(self) -> str:
+        """sensor, gateway, both or baseline."""
+        ...
+
+    @property
+    def deployed(self) -> bool:
+        """Whether a plant runs it by default."""
+        ...
 
     def judge(
         self, recording: Recording, healthy_rows: int, recalibration: tuple[int, int] | None, seed: int
