@@ -34,10 +34,12 @@ BUFFER_BYTES = 16 << 20
 def birth_of(profile: DeviceProfile, boot: int, image: ImageContent) -> codec.Birth:
     """What a device tells about itself when it runs `image`; bands are named by their frequencies."""
     names = feature_names(image)
-    if image.bands:
-        hertz = profile.sample_rate_hz / image.window
-        bands = itertools.pairwise(round(edge * hertz) for edge in image.edges)
-        names[-image.bands :] = [f"band {low}-{high} Hz" for low, high in bands]
+    hertz = profile.sample_rate_hz / image.window
+    first = len(names) - image.envelope_bands - image.bands
+    for word, edges in (("band", image.edges), ("envelope", image.envelope_edges)):
+        for low, high in itertools.pairwise(round(edge * hertz) for edge in edges):
+            names[first] = f"{word} {low}-{high} Hz"
+            first += 1
     return codec.Birth(
         profile,
         boot,

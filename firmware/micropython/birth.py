@@ -52,10 +52,9 @@ class BirthTemplate:
     def encode(self, boot: int, image: ImageContent) -> bytes:
         """The birth of `boot` with `image`, deterministic CBOR; bands are named by their frequencies."""
         names = feature_names(image)
-        for band in range(image.bands):
-            low = nearest_product(self._rate_bits, image.edges[band], image.window)
-            high = nearest_product(self._rate_bits, image.edges[band + 1], image.window)
-            names[len(names) - image.bands + band] = "band " + str(low) + "-" + str(high) + " Hz"
+        first = len(names) - image.envelope_bands - image.bands
+        self._name_bands(names, first, "band", image.edges, image.window)
+        self._name_bands(names, first + image.bands, "envelope", image.envelope_edges, image.window)
         parts = [
             self._head,
             b"\x02",
@@ -71,6 +70,13 @@ class BirthTemplate:
                 parts.append(compact.encode_text(channel + " " + name))
         parts.append(b"\x09\x82" + compact.encode_head(0, image.window) + compact.encode_head(0, image.hop))
         return b"".join(parts)
+
+    def _name_bands(self, names: "list[str]", first: int, word: str, edges: "list[int]", window: int) -> None:
+        """Put frequencies into the names from `first` on; bins of window and envelope are as wide."""
+        for band in range(len(edges) - 1):
+            low = nearest_product(self._rate_bits, edges[band], window)
+            high = nearest_product(self._rate_bits, edges[band + 1], window)
+            names[first + band] = word + " " + str(low) + "-" + str(high) + " Hz"
 
 
 def _after_key(content: bytes, position: int, key: int) -> int:

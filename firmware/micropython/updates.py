@@ -4,7 +4,8 @@
 2. it is signed with a key that this device knows;
 3. its version is above the version that runs;
 4. it was made for this device: same kind, same number of channels, same channels' offsets and steps;
-5. its golden features give its golden output and score in this device's own arithmetic.
+5. its layers are not packed for another processor: the twin runs those that are packed for none;
+6. its golden inputs give its golden output and score in this device's own arithmetic.
 
 Until all of them hold, not one byte of the running model changes.
 """
@@ -12,6 +13,7 @@ Until all of them hold, not one byte of the running model changes.
 from shared import ed25519
 from shared.errors import ImageError
 from shared.model_image import ImageContent, read, signature_of, signed_message
+from shared.quantized.packed import refuse_packed
 from shared.quantized.scorer import Scorer
 
 
@@ -29,6 +31,7 @@ def accept(image: bytes, running: ImageContent, public_keys: "list[bytes]") -> I
         or len(content.channels) != len(running.channels)
     ):
         raise ImageError("model image: version " + str(content.version) + " was made for other channels")
+    refuse_packed(content)
     check_golden(content)
     return content
 

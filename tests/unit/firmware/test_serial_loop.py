@@ -304,18 +304,31 @@ def test_frequencies_are_rounded_as_floats_round_them(rate, edge, log2_window):
     version=st.integers(1, 2**32 - 1),
     rate=rates,
     bands=st.integers(1, 8),
+    envelope=st.integers(0, 8),
     unit=st.text(max_size=40),
 )
-def test_a_board_encodes_the_birth_that_the_codec_does(fast, boot, version, rate, bands, unit):
+def test_a_board_encodes_the_birth_that_the_codec_does(fast, boot, version, rate, bands, envelope, unit):
     profile = small_profile(fast=fast)
     channels = (*profile.channels, Channel("Größe", unit, -1e-300, 5e-324))
     profile = DeviceProfile(profile.device, profile.asset, profile.kind, rate, channels)
     provisioned = codec.encode_birth(birth_of(profile, 0, small_image(profile, 1, bands=3)))
     image = small_image(profile, 7, bands=bands)
     image.version = version
+    if fast and envelope:
+        image.envelope_edges = list(range(envelope + 1))
+    image.samples = envelope > 4
     template = BirthTemplate(provisioned)
     assert template.encode(boot, image) == codec.encode_birth(birth_of(profile, boot, image))
     assert template.resolutions == [(channel.offset, channel.step) for channel in channels]
+
+
+def test_a_birth_names_envelope_bands_by_their_frequencies():
+    profile = small_profile(fast=True)
+    image = small_image(profile, bands=2)
+    image.envelope_edges = [0, 4, 9]
+    names = birth_of(profile, 0, image).feature_names[:7]
+    assert names[3:5] == ("temperature band 25-200 Hz", "temperature band 200-425 Hz")
+    assert names[5:] == ("temperature envelope 0-100 Hz", "temperature envelope 100-225 Hz")
 
 
 def test_a_birth_that_is_damaged_is_refused():

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layer_images import with_drawn_blocks
 
 from cloud.registry.signing import sign_image
 from firmware.micropython.updates import accept
@@ -78,6 +79,10 @@ def of_fast_kind():
     return sign_image(model_image.encode(content), KEY)
 
 
+def for_a_processor():
+    return sign_image(model_image.encode(with_drawn_blocks(content_of(), 2)), KEY)
+
+
 #: Rule: (an image that breaks it alone, what the refusal says).
 BROKEN = {
     "nothing": (lambda: b"", "too few"),
@@ -104,6 +109,7 @@ BROKEN = {
     ),
     "more channels": (of_two_channels, "other channels"),
     "other kind": (of_fast_kind, "other channels"),
+    "another processor": (for_a_processor, "version 8 is packed for another processor, dsp"),
     "golden score": (lambda: with_golden("golden_score", lambda score: score + 1), "golden vector"),
     "golden output": (lambda: with_golden("golden_output", lambda output: output[::-1]), "golden vector"),
 }

@@ -175,8 +175,8 @@ def test_the_widest_sums_are_exact():
     columns = channels * taps
     room = 2**31 - 16384 * columns
     layer = Layer(
-        channels * taps, 2, bytes([0x80]) * columns + bytes([0x7F]) * columns, [room - 1, -room], [2**31 - 1] * 2, [55] * 2, 0,
-        -128, LAYER_CONVOLUTION, -128, channels, 2, taps, 1, 0,
+        columns, 2, bytes([0x80]) * columns + bytes([0x7F]) * columns, [room - 1, -room], [2**31 - 1] * 2, [55] * 2,
+        0, -128, LAYER_CONVOLUTION, -128, channels, 2, taps, 1, 0,
     )  # fmt: skip
     for value in (-128, 127):
         x = [value] * (channels * taps)
