@@ -1,4 +1,4 @@
-"""Files that lie: whatever is changed in one, the reader tells it in its own error or gives layers that an image holds."""
+"""Files that lie: the reader tells it in its own error, or gives layers that an image holds."""
 
 import importlib.util
 import os
