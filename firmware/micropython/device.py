@@ -12,15 +12,9 @@ from shared.messages import compact
 from shared.model_image import ImageContent
 from shared.quantized.scorer import Scorer
 from shared.signal import definition
-from shared.signal.integer import (
-    SlowWindow,
-    SpectrumPlan,
-    clamp16,
-    fast_features,
-    gap_between,
-    hold_missing,
-    scale,
-)
+from shared.signal.fast import fast_features
+from shared.signal.integer import SlowWindow, clamp16, gap_between, hold_missing, scale
+from shared.signal.spectrum import SpectrumPlan
 
 
 class Device:

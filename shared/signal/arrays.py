@@ -1,18 +1,25 @@
-"""The features of `integer.py` for many windows at once, in NumPy: the same integers, much faster on a server.
+"""The features of `integer.py` and `fast.py` for many windows at once, in NumPy: the same integers, much faster.
 
 Used to train and to judge long recordings; `tests/equivalence` holds it equal to the reference.
 """
-
-import functools
-import itertools
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.signal.definition import MISSING
-from shared.signal.integer import SpectrumPlan
+from shared.signal.spectrum import POINT_BITS
+from shared.signal.spectrum_arrays import (
+    Integers,
+    band_sums,
+    bits_of,
+    envelope_sums,
+    half_spectrum,
+    plan_of,
+    windowed_energies,
+)
 
-Integers = NDArray[np.int64]
+#: First bin and number of bins of the band whose envelope is looked at, edges of the envelope's bands.
+Envelope = tuple[int, int, tuple[int, ...]]
 
 #: Windows whose spectra are computed together: their points should stay in the processor's cache.
 _TOGETHER = 32
@@ -39,12 +46,7 @@ def clamp16(values: Integers) -> Integers:
 def log2_q8(values: Integers) -> Integers:
     """`integer.log2_q8` element by element, for 0 <= value < 2**63."""
     work = np.maximum(values, 1)
-    exponent = np.zeros_like(work)
-    rest = work.copy()
-    for step in (32, 16, 8, 4, 2, 1):
-        above = (rest >> step) > 0
-        rest = np.where(above, rest >> step, rest)
-        exponent += np.where(above, step, 0)
+    exponent = bits_of(work) - 1
     mantissa = np.where(exponent <= 30, work << np.maximum(30 - exponent, 0), work >> np.maximum(exponent - 30, 0))
     result = exponent
     for _ in range(8):
@@ -79,10 +81,11 @@ def hold_missing(counts: NDArray[np.int32], scaled: Integers, starts: NDArray[np
 
 
 def slow_features(scaled: Integers, starts: NDArray[np.bool_], window: int) -> tuple[Integers, NDArray[np.bool_]]:
-    """Features of each row of a slow device.
+    """`SlowWindow.features` of each row of a slow device.
 
     `scaled`: (rows, channels), int16 range. Returns (rows, 4 * channels) and whether the row's window is full; the
-    features of other rows are 0.
+    features of other rows are 0. Sums run over all rows, of which there may be 2**24 before one leaves int64; beyond
+    that they wrap, and their differences, which are as small as a window's, come out right all the same.
     """
     rows, channels = scaled.shape
     order = np.arange(rows)
@@ -110,129 +113,40 @@ def slow_features(scaled: Integers, starts: NDArray[np.bool_], window: int) -> t
     return features, full
 
 
-class _Plan(SpectrumPlan):
-    """The reference's plan with its tables as arrays; points stand in rows, windows side by side in columns."""
-
-    def __init__(self, samples: int) -> None:
-        super().__init__(samples)
-        self.factors = np.array(self.turns, np.int64).reshape(-1, 6, 1, 1)
-        blocks = [1 << n for n in range(1, self.half.bit_length() - 1)]
-        self.low = np.concatenate([np.arange(block, block + (block >> 1)) for block in blocks])
-        self.high = np.concatenate([np.arange(2 * block - 1, block + (block >> 1) - 1, -1) for block in blocks])
-        self.bins = np.array(self.mirrored)[self.low]
-        self.odd = np.flatnonzero(self.low & 1)
-
-
-@functools.lru_cache(maxsize=16)
-def _plan(samples: int) -> _Plan:
-    return _Plan(samples)
-
-
-def _turned(a: Integers, b: Integers, c: Integers, s: Integers) -> tuple[Integers, Integers]:
-    """Points (a, b) times (c, -s), Q30: a quarter of them, each product rounded down by itself."""
-    x, y, z = a * c, b * c, b * s
-    x >>= 32
-    y >>= 32
-    z >>= 32
-    x += z
-    np.multiply(a, s, out=z)
-    np.negative(z, out=z)
-    z >>= 32
-    y += z
-    return x, y
-
-
-def _transform(plan: _Plan, re: Integers, im: Integers) -> tuple[Integers, Integers]:
-    """`SpectrumPlan.transform` of each column."""
-    half, windows = re.shape
-    length, groups = half, 1
-    if not plan.log2_samples & 1:
-        length, groups = half >> 1, 2
-        re, im = (np.concatenate([part[:length] + part[length:], part[:length] - part[length:]]) for part in (re, im))
-    while length > 1:
-        length >>= 2
-        re, im = (part.reshape(groups, 4, length, windows) for part in (re, im))
-        factors = plan.factors[:groups]
-        x0, y0 = re[:, 0] >> 2, im[:, 0] >> 2
-        (x1, y1), (x2, y2), (x3, y3) = (
-            _turned(re[:, i], im[:, i], factors[:, 2 * i - 2], factors[:, 2 * i - 1]) for i in (1, 2, 3)
-        )
-        for outer, inner, odd, even, part in ((x0, x2, x1, x3, re), (y0, y2, y1, y3, im)):
-            near, together = outer + inner, odd + even
-            np.add(near, together, out=part[:, 0])
-            np.subtract(near, together, out=part[:, 1])
-            np.subtract(outer, inner, out=outer)
-            np.subtract(odd, even, out=odd)
-        np.add(x0, y1, out=re[:, 2])
-        np.subtract(x0, y1, out=re[:, 3])
-        np.subtract(y0, x1, out=im[:, 2])
-        np.add(y0, x1, out=im[:, 3])
-        groups <<= 2
-    return re.reshape(half, windows), im.reshape(half, windows)
-
-
-def _split(plan: _Plan, re: Integers, im: Integers) -> tuple[Integers, Integers]:
-    """`SpectrumPlan.split` of each column: (N // 2, windows) -> (N // 2 + 1, windows)."""
-    half = plan.half
-    real, imag = (np.zeros((half + 1, re.shape[1]), np.int64) for _ in range(2))
-    real[half] = (re[0] - im[0]) >> 1
-    real[half >> 1], imag[half >> 1] = re[1] >> 1, -im[1] >> 1
-    a, b, c, d = re[plan.low], im[plan.low], re[plan.high], im[plan.high]
-    factors = plan.factors[plan.low >> 1, :, 0]
-    x, y = _turned(b + d, c - a, factors[:, 0], factors[:, 1])
-    x[plan.odd], y[plan.odd] = y[plan.odd], -x[plan.odd]
-    a += c
-    a >>= 2
-    b -= d
-    b >>= 2
-    real[plan.bins], imag[plan.bins] = a + x, b + y
-    real[half - plan.bins], imag[half - plan.bins] = a - x, y - b
-    return real, imag
-
-
-def _column_energies(x: Integers) -> Integers:
-    """`SpectrumPlan.bin_energies` of each column: (N, windows) -> (N // 2 + 1, windows)."""
-    plan = _plan(len(x))
-    real, imag = _split(plan, *_transform(plan, x[0::2] << 12, x[1::2] << 12))
-    energies = np.empty_like(real)
-    energies[0] = (2 * (real[0] - real[1])) ** 2
-    energies[-1] = (2 * (real[-1] - real[-2])) ** 2
-    for part in (real, imag):
-        windowed = 2 * part[1:-1]
-        windowed -= part[:-2]
-        windowed -= part[2:]
-        windowed *= windowed
-        if part is real:
-            energies[1:-1] = windowed
-        else:
-            energies[1:-1] += windowed
-    return energies
-
-
-def bin_energies(x: Integers) -> Integers:
-    """`SpectrumPlan.bin_energies` of each row: (windows, N) -> (windows, N // 2 + 1)."""
-    energies = np.empty((len(x), x.shape[1] // 2 + 1), np.int64)
-    for low in range(0, len(x), _TOGETHER):
-        energies[low : low + _TOGETHER] = _column_energies(x[low : low + _TOGETHER].T).T
-    return energies
-
-
-def fast_features(windows: Integers, edges: tuple[int, ...]) -> Integers:
-    """Features of windows of one axis: (windows, N) scaled samples -> (windows, 3 + bands)."""
-    samples = windows.shape[1]
-    mean = (windows.sum(axis=1) + (samples >> 1)) >> (samples.bit_length() - 1)
-    x = windows - mean[:, None]
+def _columns(windows: Integers, edges: tuple[int, ...], envelope: Envelope | None) -> Integers:
+    """`fast_features` of windows that stand side by side: (N, windows) -> (features, windows)."""
+    samples = len(windows)
+    mean = (windows.sum(axis=0) + (samples >> 1)) >> (samples.bit_length() - 1)
+    x = windows - mean
     squares = x * x
-    level = log2_q8(squares.sum(axis=1) + 1)
-    square = squares.max(axis=1)
-    shift = sum((square >> places > 0).astype(np.int64) for places in range(24, 32))
-    squares >>= shift[:, None]
+    level = log2_q8(squares.sum(axis=0) + 1)
+    square = squares.max(axis=0)
+    crest = log2_q8(square + 1) - level
+    bits = bits_of(square)
+    places = np.maximum(bits - 24, 0)
+    squares >>= places
     squares *= squares
-    fourth = squares.sum(axis=1) >> (16 - 2 * shift)
-    energies = bin_energies(x)
-    columns = [level, log2_q8(square + 1) - level, log2_q8(fourth + 1) - 2 * level]
-    bands = np.empty((len(windows), len(edges) - 1), np.int64)
-    for band, (low, high) in enumerate(itertools.pairwise(edges)):
-        bands[:, band] = energies[:, low:high].sum(axis=1)
-    bands >>= _plan(samples).energy_shift
-    return np.concatenate([np.stack(columns, axis=1), log2_q8(bands + 1)], axis=1)
+    kurtosis = log2_q8((squares.sum(axis=0) >> (16 - 2 * places)) + 1) - 2 * level
+    shift = POINT_BITS - ((bits + 1) >> 1)
+    real, imag = half_spectrum(x, shift)
+    bands = band_sums(windowed_energies(real, imag), edges) >> (plan_of(samples).energy_shift(0) + 2 * shift)
+    rows = [level[None], crest[None], kurtosis[None], log2_q8(bands + 1)]
+    if envelope is not None:
+        sums, unit = envelope_sums(real, imag, shift, envelope)
+        rows.append(np.maximum(log2_q8(sums + 1) + unit, 0))
+    return np.concatenate(rows)
+
+
+def fast_features(windows: Integers, edges: tuple[int, ...], envelope: Envelope | None = None) -> Integers:
+    """`fast.fast_features` of each window of one axis: (windows, N) scaled samples -> (windows, features).
+
+    `edges`: bins of the bands; `envelope`: first bin, bins and edges of the envelope's bands, if the image has one. The
+    features are 3, bands, envelope bands.
+    """
+    count = 2 + len(edges) + (0 if envelope is None else len(envelope[2]) - 1)
+    features = np.empty((len(windows), count), np.int64)
+    for low in range(0, len(windows), _TOGETHER):
+        features[low : low + _TOGETHER] = _columns(
+            np.ascontiguousarray(windows[low : low + _TOGETHER].T), edges, envelope
+        ).T
+    return features

@@ -15,6 +15,8 @@ import pytest
 
 from shared.signal import arrays, integer
 from shared.signal.definition import band_edges
+from shared.signal.fast import fast_features
+from shared.signal.spectrum import SpectrumPlan
 
 SEED = 20260101
 MEASURED_SECONDS = 1.0
@@ -56,10 +58,10 @@ def fast_rates(samples: int) -> tuple[float, float]:
     """Windows of one axis per second, reference and NumPy, after checking that both agree."""
     count, edges = 64, band_edges(samples, 16)
     windows = np.random.default_rng(SEED).integers(-8000, 8000, (count, samples))
-    plan, listed = integer.SpectrumPlan(samples), windows.tolist()
+    plan, listed = SpectrumPlan(samples), windows.tolist()
 
     def reference() -> list[list[int]]:
-        return [integer.fast_features(plan, values, edges) for values in listed]
+        return [fast_features(plan, values, edges) for values in listed]
 
     assert np.array_equal(np.array(reference()), arrays.fast_features(windows, tuple(edges)))
     return rate(reference, count), rate(lambda: arrays.fast_features(windows, tuple(edges)), count)

@@ -11,12 +11,15 @@ pytest.importorskip("ziglang", reason="ziglang is not installed: pip install 'to
 pytest.importorskip("elftools", reason="pyelftools is not installed: pip install 'tocsin[firmware]'")
 
 from emulated_features import EmulatedFeatures
-from feature_windows import odd_edges, strained_windows
+from feature_windows import knocks, odd_edges, strained_envelopes, strained_windows
 
 from shared.recordings.profile import profile_of
 from shared.recordings.reader import read_recording
-from shared.signal import arrays, integer
+from shared.signal import arrays
 from shared.signal.definition import band_edges
+from shared.signal.envelope import EnvelopePlan
+from shared.signal.fast import fast_features
+from shared.signal.spectrum import SpectrumPlan
 
 SIZES = [32, 64, 128, 256, 512, 1024, 2048, 4096]
 CORES = [("m4", False), ("m7", False), ("m4", True), ("m33", True), ("m3", False), ("m0", False)]
@@ -34,9 +37,23 @@ def test_strained_windows_give_the_same_features(core, samples):
     for edges in (band_edges(samples, 8), odd_edges(samples)):
         expected = arrays.fast_features(windows, tuple(edges))
         np.testing.assert_array_equal(core.features(windows, edges).features, expected)
-    plan = integer.SpectrumPlan(samples)
+    plan = SpectrumPlan(samples)
     for window, row in zip(windows[8:40:7].tolist(), expected[8:40:7].tolist(), strict=True):
-        assert integer.fast_features(plan, window, edges) == row
+        assert fast_features(plan, window, edges) == row
+
+
+@pytest.mark.parametrize("samples", SIZES[1:])
+def test_strained_windows_give_the_same_envelope_bands(core, samples):
+    windows = np.concatenate([strained_windows(samples)[::-3], knocks(samples)])[: 60_000 // samples]
+    edges = [1, samples // 2 + 1]
+    plan = SpectrumPlan(samples)
+    for envelope in strained_envelopes(samples):
+        expected = arrays.fast_features(windows, tuple(edges), envelope)
+        found = core.features(windows, edges, samples // 3, envelope=envelope).features
+        np.testing.assert_array_equal(found, expected)
+        reference = EnvelopePlan(plan, *envelope[:2], list(envelope[2]))
+        for window, row in zip(windows[::9].tolist(), expected[::9].tolist(), strict=True):
+            assert fast_features(plan, window, edges, reference) == row
 
 
 @pytest.mark.parametrize("samples", [64, 128, 1024])
@@ -76,8 +93,9 @@ def test_recorded_windows_give_the_same_features(core, recorded):
     edges = band_edges(samples, 16)
     for column in recorded.T:
         windows = np.clip(column[: count * samples], -32768, 32767).astype(np.int64).reshape(count, samples)
-        found = core.features(windows, edges).features
-        np.testing.assert_array_equal(found, arrays.fast_features(windows, tuple(edges)))
+        envelope = (128, 256, tuple(band_edges(256, 8)))
+        found = core.features(windows, edges, envelope=envelope).features
+        np.testing.assert_array_equal(found, arrays.fast_features(windows, tuple(edges), envelope))
         assert len(np.unique(found, axis=0)) > count // 2
 
 
@@ -91,3 +109,13 @@ def test_no_more_instructions_than_a_cortex_m4_is_promised():
     counts = [core.features(strained[i : i + 3], band_edges(1024, 16), 511).instructions for i in range(0, 45, 3)]
     assert max(counts) <= 140_000
     assert core.features(windows, band_edges(1024, 16)).stack_bytes <= 320
+
+
+def test_an_envelope_costs_no_more_than_the_other_features():
+    core = EmulatedFeatures("m4", count=True)
+    windows = np.random.default_rng(3).normal(0, 1024, (3, 1024)).round().astype(np.int64)
+    envelope = (128, 256, tuple(band_edges(256, 8)))
+    strained = [strained_windows(1024)[i : i + 3] for i in range(0, 45, 3)]
+    counts = [core.features(some, band_edges(1024, 16), 511, envelope=envelope) for some in (windows, *strained)]
+    assert max(counted.instructions for counted in counts) <= 260_000
+    assert max(counted.stack_bytes for counted in counts) <= 360

@@ -4,8 +4,7 @@
 
 struct job {
     struct tocsin_fast_window window;
-    const uint8_t *edges;
-    uint32_t bands;
+    struct tocsin_fast_bands bands;
     int32_t *points;
     int32_t *raw;
     uint32_t windows; /* one behind the other, each with its own ring */
@@ -18,8 +17,8 @@ void emulated_features(const struct job *job)
     struct tocsin_fast_window window = job->window;
     int32_t *raw = job->raw;
     for (uint32_t i = 0; i < job->windows; i++) {
-        tocsin_fast_features(&window, job->edges, job->bands, job->points, raw);
+        tocsin_fast_features(&window, &job->bands, job->points, raw);
         window.ring += UINT32_C(1) << window.log2_samples;
-        raw += 3 + job->bands;
+        raw += 3 + job->bands.bands + job->bands.envelope_bands;
     }
 }

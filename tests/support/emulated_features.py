@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from firmware.bench.program import Program, read_program
 from firmware.bench.unicorn_machine import RAM_ADDRESS, UnicornMachine
 from firmware.build import C_FOLDER, WARNINGS, packaged_compiler
+from shared.signal.arrays import Envelope
+from shared.signal.spectrum import SpectrumPlan
 
 #: Core -> the compiler's name of it, and Unicorn's.
 CORES = {
@@ -23,7 +25,7 @@ CORES = {
     "m7": ("cortex_m7", "UC_CPU_ARM_CORTEX_M7"),
     "m33": ("cortex_m33", "UC_CPU_ARM_CORTEX_M33"),
 }
-_SOURCES = ("fast", "integer", "moments", "moments_dsp", "spectrum", "spectrum_dsp")
+_SOURCES = ("envelope", "fast", "integer", "moments", "moments_dsp", "spectrum", "spectrum_dsp")
 _TABLES = ("sine", "turns")
 _FLAGS = (
     "-std=c99",
@@ -35,7 +37,9 @@ _FLAGS = (
     "-ffunction-sections",
     "-fdata-sections",
 )
-_JOB, _EDGES, _POINTS, _RAW, _RINGS = (RAM_ADDRESS + place for place in (0x100, 0x200, 0x1000, 0x6000, 0x20000))
+_JOB, _EDGES, _ENVELOPE_EDGES, _POINTS, _RAW, _RINGS = (
+    RAM_ADDRESS + place for place in (0x100, 0x200, 0x300, 0x1000, 0x6000, 0x20000)
+)
 _FENCE = bytes(range(16, 32))
 
 
@@ -70,7 +74,7 @@ def feature_program(core: str, portable: bool = False) -> Program:
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """Raw features (windows, 3 + bands); instructions of all windows; stack bytes."""
+    """Raw features (windows, 3 + bands + envelope bands); instructions of all windows; stack bytes."""
 
     features: NDArray[np.int32]
     instructions: int
@@ -86,19 +90,30 @@ class EmulatedFeatures:
         if count:
             self.machine.count()
 
-    def features(self, windows: NDArray[np.int64], edges: list[int], oldest: int = 0, offset: int = 0) -> Counted:
+    def features(
+        self,
+        windows: NDArray[np.int64],
+        edges: list[int],
+        oldest: int = 0,
+        offset: int = 0,
+        envelope: Envelope | None = None,
+    ) -> Counted:
         """Of windows (windows, samples); in their rings they begin at `oldest`, the rings `offset` bytes off a word."""
         machine = self.machine
         count, samples = windows.shape
         rings = np.roll(windows, oldest, axis=1).astype("<i2").tobytes()
         assert len(rings) < 0x40000
-        width = 3 + len(edges) - 1
+        first, bins, envelope_edges = envelope or (0, 1, (0,))
+        width = 3 + len(edges) - 1 + len(envelope_edges) - 1
+        assert 4 * count * width <= _RINGS - _RAW
         machine.write(_RINGS + offset, rings)
         machine.write(_EDGES, struct.pack(f"<{len(edges)}H", *edges))
+        machine.write(_ENVELOPE_EDGES, struct.pack(f"<{len(envelope_edges)}H", *envelope_edges))
         machine.write(_POINTS - len(_FENCE), _FENCE)
         machine.write(_POINTS + 4 * samples, _FENCE)
-        job = (_RINGS + offset, oldest, samples.bit_length() - 1, _EDGES, len(edges) - 1, _POINTS, _RAW, count)
-        machine.write(_JOB, struct.pack("<8I", *job))
+        window = (_RINGS + offset, oldest, samples.bit_length() - 1)
+        bands = (_EDGES, len(edges) - 1, _ENVELOPE_EDGES, len(envelope_edges) - 1, first, bins.bit_length() - 1)
+        machine.write(_JOB, struct.pack("<12I", *window, *bands, _POINTS, _RAW, count))
         machine.paint_stack()
         before = machine.instructions
         machine.call("emulated_features", _JOB)
@@ -107,21 +122,24 @@ class EmulatedFeatures:
         raw = np.frombuffer(machine.read(_RAW, 4 * count * width), "<i4").reshape(count, width)
         return Counted(raw, machine.instructions - before, machine.stack_used())
 
-    def parts(self, windows: NDArray[np.int64], edges: list[int]) -> dict[str, int]:
-        """Instructions of one window by part: moments, spectrum, energies of the bands; logarithms are what is left."""
+    def parts(self, windows: NDArray[np.int64], edges: list[int], envelope: Envelope) -> dict[str, int]:
+        """Instructions of one window by part; logarithms of all but the envelope's bands are `rest`."""
         machine = self.machine
         samples = windows.shape[1]
+        with_envelope = self.features(windows, edges, envelope=envelope)
         everything = self.features(windows, edges)
         log2_samples = samples.bit_length() - 1
         machine.write(_JOB, struct.pack("<3I", _RINGS, 0, log2_samples))
         marks = [machine.instructions]
         machine.call("tocsin_moments_of", _JOB, _RAW)
         marks.append(machine.instructions)
-        (mean,) = struct.unpack("<I", machine.read(_RAW, 4))
-        machine.call("tocsin_spectrum_make", _JOB, mean, _POINTS)
+        mean, largest = struct.unpack("<II", machine.read(_RAW, 8))
+        shift = SpectrumPlan(samples).shift_for(largest)
+        machine.call("tocsin_spectrum_make", _JOB, mean, shift, _POINTS)
         marks.append(machine.instructions)
         for low, high in itertools.pairwise(edges):
             machine.call("tocsin_spectrum_energy", _POINTS, log2_samples, low, high)
         marks.append(machine.instructions)
         found = dict(zip(("moments", "spectrum", "energies"), map(int, np.diff(marks)), strict=True))
-        return found | {"rest": everything.instructions - sum(found.values())}
+        found["rest"] = everything.instructions - sum(found.values())
+        return found | {"envelope": with_envelope.instructions - everything.instructions}

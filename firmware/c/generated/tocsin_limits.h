@@ -1,4 +1,4 @@
-/* Written by firmware/codegen from sha256:dd67571061cf: limits, offsets and constants of shared/. */
+/* Written by firmware/codegen from sha256:d2a5700259fc: limits, offsets and constants of shared/. */
 
 #ifndef TOCSIN_LIMITS_H
 #define TOCSIN_LIMITS_H
@@ -15,6 +15,9 @@
 #define TOCSIN_CHANNELS_MAX 1024
 #define TOCSIN_FEATURES_MAX 4096
 #define TOCSIN_BANDS_MAX 64
+#define TOCSIN_ENVELOPE_BINS_MIN 16
+#define TOCSIN_ENVELOPE_BINS_MAX 1024
+#define TOCSIN_ENVELOPE_BANDS_MAX 64
 #define TOCSIN_HOP_MAX 16777216
 #define TOCSIN_MESSAGE_READINGS 16
 #define TOCSIN_MESSAGE_SPAN_NS INT64_C(10000000000)

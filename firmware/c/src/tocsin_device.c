@@ -180,12 +180,13 @@ static void close_window(struct tocsin_device *device, struct tocsin_reading *re
     int32_t raw[TOCSIN_FAST_FEATURES_MAX];
     const struct tocsin_image *image = &device->image;
     uint32_t per_channel = 3u + image->bands;
+    const struct tocsin_fast_bands bands = {.edges = image->edges, .bands = image->bands};
     struct tocsin_fast_window window;
     window.oldest = device->position;
     window.log2_samples = tocsin_log2_exact(image->window);
     for (uint32_t channel = 0; channel < image->channels; channel++) {
         window.ring = device->ring + (size_t)channel * image->window;
-        tocsin_fast_features(&window, image->edges, image->bands, device->points, raw);
+        tocsin_fast_features(&window, &bands, device->points, raw);
         scale_features(device, channel * per_channel, raw, per_channel);
     }
     reading->is_new = true;

@@ -2,17 +2,7 @@
 
 #include "tocsin_integer.h"
 
-/* The mirrored bits of the number that follows; `top` is the highest bit. The last number is followed by 0. */
-static uint32_t mirrored_next(uint32_t mirrored, uint32_t top)
-{
-    while ((mirrored & top) != 0) {
-        mirrored ^= top;
-        top >>= 1;
-    }
-    return mirrored | top;
-}
-
-static uint32_t mirrored(uint32_t index, uint32_t bits)
+uint32_t tocsin_mirrored(uint32_t index, uint32_t bits)
 {
     uint32_t result = 0;
     for (uint32_t bit = 0; bit < bits; bit++) {
@@ -22,9 +12,19 @@ static uint32_t mirrored(uint32_t index, uint32_t bits)
     return result;
 }
 
-uint32_t tocsin_spectrum_energy_shift(uint32_t log2_samples)
+uint32_t tocsin_spectrum_bits_of(uint64_t value)
 {
-    return 26 - 4 * ((log2_samples - 1) >> 1);
+    return value == 0 ? 0 : 1 + ((uint32_t)tocsin_log2_q8(value) >> 8);
+}
+
+uint32_t tocsin_spectrum_shift(uint32_t largest)
+{
+    return TOCSIN_POINT_BITS - ((tocsin_spectrum_bits_of(largest) + 1) >> 1);
+}
+
+uint32_t tocsin_spectrum_energy_shift(uint32_t log2_samples, uint32_t shift)
+{
+    return 2 + 2 * shift - 4 * ((log2_samples - 1) >> 1);
 }
 
 struct bin {
@@ -56,20 +56,20 @@ uint64_t tocsin_spectrum_any_energy(const int32_t *points, uint32_t log2_samples
     uint32_t half = UINT32_C(1) << (log2_samples - 1);
     const struct bin last = {points[1], 0};
     uint64_t sum = 0;
-    uint32_t place = mirrored(first, log2_samples - 1);
+    uint32_t place = tocsin_mirrored(first, log2_samples - 1);
     struct bin here = first == half ? last : first == 0 ? (struct bin){0, 0} : bin_at(points, place);
     struct bin before = {0, 0};
     if (first == 0) {
         before = conjugate(bin_at(points, half >> 1));
     } else if (first > 1) {
-        before = bin_at(points, mirrored(first - 1, log2_samples - 1));
+        before = bin_at(points, tocsin_mirrored(first - 1, log2_samples - 1));
     }
     for (uint32_t bin = first; bin < end; bin++) {
         struct bin after = last;
         if (bin == half) {
             after = conjugate(before);
         } else if (bin + 1 < half) {
-            place = mirrored_next(place, half >> 1);
+            place = tocsin_mirrored_next(place, half >> 1);
             after = bin_at(points, place);
         }
         sum += square((here.real - before.real) - (after.real - here.real)) +
@@ -122,50 +122,72 @@ static struct bin turned(int32_t re, int32_t im, struct turn by)
     return result;
 }
 
-/* The points, and the stage of radix 2 where log2(N/2) is odd. */
-static void load(const struct tocsin_fast_window *window, int32_t mean, int32_t *points)
+/* A quarter of a point that is not turned. */
+static struct bin straight(const int32_t *point)
 {
-    uint32_t samples = UINT32_C(1) << window->log2_samples;
-    uint32_t half = samples >> 1;
-    for (uint32_t i = 0; i < samples; i++) {
-        points[i] = (window->ring[(window->oldest + i) & (samples - 1)] - mean) * 4096;
-    }
-    if ((window->log2_samples & 1) == 0) {
-        for (uint32_t i = 0; i < half; i++) {
-            int32_t a = points[i];
-            int32_t b = points[i + half];
-            points[i] = a + b;
-            points[i + half] = a - b;
-        }
-    }
+    struct bin result = {point[0] >> 2, point[1] >> 2};
+    return result;
 }
 
-static void butterfly(int32_t *points, uint32_t step, const struct turn by[3])
+/* Four points, `step` apart, from a quarter of each, turned. */
+static void combine(int32_t *points, uint32_t step, struct bin p1, struct bin p2, struct bin p3)
 {
     int32_t *second = points + step;
     int32_t *third = second + step;
     int32_t *fourth = third + step;
-    struct bin p1 = turned(second[0], second[1], by[0]);
-    struct bin p2 = turned(third[0], third[1], by[1]);
-    struct bin p3 = turned(fourth[0], fourth[1], by[2]);
-    int32_t re = points[0] >> 2;
-    int32_t im = points[1] >> 2;
-    points[0] = re + p2.real + (p1.real + p3.real);
-    points[1] = im + p2.imag + (p1.imag + p3.imag);
-    second[0] = re + p2.real - (p1.real + p3.real);
-    second[1] = im + p2.imag - (p1.imag + p3.imag);
-    third[0] = re - p2.real + (p1.imag - p3.imag);
-    third[1] = im - p2.imag - (p1.real - p3.real);
-    fourth[0] = re - p2.real - (p1.imag - p3.imag);
-    fourth[1] = im - p2.imag + (p1.real - p3.real);
+    struct bin p0 = straight(points);
+    struct bin near = {p0.real + p2.real, p0.imag + p2.imag};
+    struct bin far = {p0.real - p2.real, p0.imag - p2.imag};
+    struct bin sum = {p1.real + p3.real, p1.imag + p3.imag};
+    struct bin difference = {p1.real - p3.real, p1.imag - p3.imag};
+    points[0] = near.real + sum.real;
+    points[1] = near.imag + sum.imag;
+    second[0] = near.real - sum.real;
+    second[1] = near.imag - sum.imag;
+    third[0] = far.real + difference.imag;
+    third[1] = far.imag - difference.real;
+    fourth[0] = far.real - difference.imag;
+    fourth[1] = far.imag + difference.real;
 }
 
-static void transform(int32_t *points, uint32_t log2_samples)
+/* `length` butterflies that share their factors. */
+static void turned_group(int32_t *points, uint32_t length, const struct turn by[3])
 {
-    uint32_t bits = log2_samples - 1;
-    uint32_t length = UINT32_C(1) << bits;
+    uint32_t step = 2 * length;
+    for (const int32_t *end = points + step; points != end; points += 2) {
+        struct bin p1 = turned(points[step], points[step + 1], by[0]);
+        struct bin p2 = turned(points[2 * step], points[2 * step + 1], by[1]);
+        struct bin p3 = turned(points[3 * step], points[3 * step + 1], by[2]);
+        combine(points, step, p1, p2, p3);
+    }
+}
+
+/* The first group of a stage, whose angle is 0. */
+static void straight_group(int32_t *points, uint32_t length)
+{
+    uint32_t step = 2 * length;
+    for (const int32_t *end = points + step; points != end; points += 2) {
+        combine(points, step, straight(points + step), straight(points + 2 * step), straight(points + 3 * step));
+    }
+}
+
+/* The stage of radix 2. */
+static void pairs(int32_t *points, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t a = points[i];
+        int32_t b = points[i + count];
+        points[i] = a + b;
+        points[i + count] = a - b;
+    }
+}
+
+void tocsin_spectrum_transform(int32_t *points, uint32_t log2_points)
+{
+    uint32_t length = UINT32_C(1) << log2_points;
     uint32_t groups = 1;
-    if ((bits & 1) != 0) {
+    if ((log2_points & 1) != 0) {
+        pairs(points, length);
         length >>= 1;
         groups = 2;
     }
@@ -173,16 +195,15 @@ static void transform(int32_t *points, uint32_t log2_samples)
         int32_t *begin = points;
         uint32_t angle = 0;
         length >>= 2;
-        for (uint32_t group = 0; group < groups; group++) {
+        straight_group(begin, length);
+        for (uint32_t group = 1; group < groups; group++) {
             struct turn by[3];
+            angle = tocsin_mirrored_next(angle, UINT32_C(1) << (log2_points - 1));
             for (uint32_t i = 0; i < 3; i++) {
-                by[i] = turn_of((i + 1) * angle >> 1, log2_samples);
-            }
-            angle = mirrored_next(angle, UINT32_C(1) << (bits - 1));
-            for (uint32_t i = 0; i < length; i++) {
-                butterfly(begin + 2 * i, 2 * length, by);
+                by[i] = turn_of((i + 1) * angle >> 1, log2_points + 1);
             }
             begin += 8 * length;
+            turned_group(begin, length, by);
         }
         groups <<= 2;
     }
@@ -190,7 +211,7 @@ static void transform(int32_t *points, uint32_t log2_samples)
 
 /* From the transformed points to the spectrum of the real samples. In mirrored order the bins k and N/2 - k of a block of
  * 2**n stand at the same distance from its ends. */
-static void split(int32_t *points, uint32_t log2_samples)
+void tocsin_spectrum_split(int32_t *points, uint32_t log2_samples)
 {
     uint32_t half = UINT32_C(1) << (log2_samples - 1);
     points[1] = (points[0] - points[1]) >> 1;
@@ -198,14 +219,14 @@ static void split(int32_t *points, uint32_t log2_samples)
     points[2] = points[2] >> 1;
     points[3] = -points[3] >> 1;
     for (uint32_t block = 2; block < half; block <<= 1) {
-        uint32_t angle = mirrored(block >> 1, log2_samples - 1);
+        uint32_t angle = tocsin_mirrored(block >> 1, log2_samples - 1);
         struct turn by = {0, 0};
         for (uint32_t low = block; low < block + (block >> 1); low++) {
             int32_t *near = points + 2 * low;
             int32_t *far = points + 2 * (3 * block - 1 - low);
             if ((low & 1) == 0) {
                 by = turn_of(angle >> 1, log2_samples);
-                angle = mirrored_next(angle, half >> 1);
+                angle = tocsin_mirrored_next(angle, half >> 1);
             }
             int32_t even_re = (near[0] + far[0]) >> 2;
             int32_t even_im = (near[1] - far[1]) >> 2;
@@ -223,11 +244,15 @@ static void split(int32_t *points, uint32_t log2_samples)
     }
 }
 
-void tocsin_spectrum_make(const struct tocsin_fast_window *window, int32_t mean, int32_t *points)
+void tocsin_spectrum_make(const struct tocsin_fast_window *window, int32_t mean, uint32_t shift, int32_t *points)
 {
-    load(window, mean, points);
-    transform(points, window->log2_samples);
-    split(points, window->log2_samples);
+    uint32_t samples = UINT32_C(1) << window->log2_samples;
+    int32_t factor = (int32_t)(UINT32_C(1) << shift);
+    for (uint32_t i = 0; i < samples; i++) {
+        points[i] = (window->ring[(window->oldest + i) & (samples - 1)] - mean) * factor;
+    }
+    tocsin_spectrum_transform(points, window->log2_samples - 1);
+    tocsin_spectrum_split(points, window->log2_samples);
 }
 
 uint64_t tocsin_spectrum_energy(const int32_t *points, uint32_t log2_samples, uint32_t first, uint32_t end)

@@ -3,14 +3,15 @@
 
 #if TOCSIN_DSP
 
-/* Where the stage of radix 2 reads, writes and how often; `bias` is the mean times -4096. */
+/* Where the stage of radix 2 reads, writes and how often; samples less `mean` are multiplied by `factor`. */
 struct pairs {
     const int16_t *first;
     const int16_t *second;
     int32_t *low;
     int32_t *high;
     uint32_t count;
-    int32_t bias;
+    int32_t factor;
+    int32_t minus_mean;
 };
 
 void tocsin_dsp_pairs(const struct pairs *pairs);
@@ -21,18 +22,19 @@ uint64_t tocsin_dsp_energy(const int32_t *points, uint32_t first, uint32_t count
 
 /* Two samples are one point; a point and the one half a window later give two. Words may lie across word borders. */
 TOCSIN_ASSEMBLY("tocsin_dsp_pairs", "push {r4-r11, lr}\n"
-                                    "ldm r0, {r0-r4, r6}\n"
-                                    "mov r5, #4096\n"
-                                    "1: ldr r7, [r0], #4\n"
-                                    "ldr r8, [r1], #4\n"
-                                    "smlabb r9, r7, r5, r6\n"
-                                    "smlatb r10, r7, r5, r6\n"
-                                    "smlabb r11, r8, r5, r6\n"
-                                    "smlatb r12, r8, r5, r6\n"
-                                    "add r7, r9, r11\n"
-                                    "add r8, r10, r12\n"
-                                    "sub r9, r9, r11\n"
-                                    "sub r10, r10, r12\n"
+                                    "ldm r0, {r0-r6}\n"
+                                    "1: ldr r10, [r0], #4\n"
+                                    "ldr r12, [r1], #4\n"
+                                    "sxtah r7, r6, r10\n"
+                                    "sxtah r8, r6, r10, ror #16\n"
+                                    "sxtah r11, r6, r12\n"
+                                    "sxtah r12, r6, r12, ror #16\n"
+                                    "mul r7, r7, r5\n"
+                                    "mul r8, r8, r5\n"
+                                    "mls r9, r11, r5, r7\n"
+                                    "mls r10, r12, r5, r8\n"
+                                    "mla r7, r11, r5, r7\n"
+                                    "mla r8, r12, r5, r8\n"
                                     "strd r7, r8, [r2], #8\n"
                                     "strd r9, r10, [r3], #8\n"
                                     "subs r4, #1\n"
@@ -259,7 +261,7 @@ static int32_t sample_at(const struct tocsin_fast_window *window, uint32_t index
 
 /* The stage of radix 2. Pairs are made in runs that do not cross the ring's end; where the ring begins with an odd
  * sample, one point does. */
-static void load_pairs(const struct tocsin_fast_window *window, int32_t mean, int32_t *points)
+static void load_pairs(const struct tocsin_fast_window *window, int32_t mean, int32_t factor, int32_t *points)
 {
     uint32_t samples = UINT32_C(1) << window->log2_samples;
     uint32_t count = samples >> 2;
@@ -272,15 +274,15 @@ static void load_pairs(const struct tocsin_fast_window *window, int32_t mean, in
         int32_t *high = low + (samples >> 1);
         if (room == 0) {
             for (uint32_t part = 0; part < 2; part++) {
-                int32_t a = (sample_at(window, first + part) - mean) * 4096;
-                int32_t b = (sample_at(window, second + part) - mean) * 4096;
+                int32_t a = (sample_at(window, first + part) - mean) * factor;
+                int32_t b = (sample_at(window, second + part) - mean) * factor;
                 low[part] = a + b;
                 high[part] = a - b;
             }
             pair++;
             continue;
         }
-        struct pairs run = {window->ring + first, window->ring + second, low, high, count - pair, mean * -4096};
+        struct pairs run = {window->ring + first, window->ring + second, low, high, count - pair, factor, -mean};
         if (run.count > room) {
             run.count = room;
         }
@@ -289,31 +291,48 @@ static void load_pairs(const struct tocsin_fast_window *window, int32_t mean, in
     }
 }
 
-static void load_points(const struct tocsin_fast_window *window, int32_t mean, int32_t *points)
+static void load_points(const struct tocsin_fast_window *window, int32_t mean, int32_t factor, int32_t *points)
 {
     uint32_t samples = UINT32_C(1) << window->log2_samples;
     for (uint32_t i = 0; i < samples; i++) {
-        points[i] = (sample_at(window, window->oldest + i) - mean) * 4096;
+        points[i] = (sample_at(window, window->oldest + i) - mean) * factor;
     }
 }
 
-void tocsin_spectrum_make(const struct tocsin_fast_window *window, int32_t mean, int32_t *points)
+static void stages(int32_t *points, uint32_t log2_points)
 {
-    uint32_t half = UINT32_C(1) << (window->log2_samples - 1);
-    uint32_t length = half;
-    uint32_t groups = 1;
-    if ((window->log2_samples & 1) == 0) {
-        load_pairs(window, mean, points);
-        length >>= 1;
-        groups = 2;
-    } else {
-        load_points(window, mean, points);
-    }
+    uint32_t groups = UINT32_C(1) << (log2_points & 1);
+    uint32_t length = UINT32_C(1) << (log2_points & ~UINT32_C(1));
     for (length >>= 2; length > 1; length >>= 2) {
         tocsin_dsp_stage(points, groups, 8 * length, tocsin_turns);
         groups <<= 2;
     }
-    tocsin_dsp_last_stage(points, points + 2 * half, tocsin_turns);
+    tocsin_dsp_last_stage(points, points + (UINT32_C(2) << log2_points), tocsin_turns);
+}
+
+void tocsin_spectrum_transform(int32_t *points, uint32_t log2_points)
+{
+    if ((log2_points & 1) != 0) {
+        int32_t *low = points;
+        int32_t *high = points + (UINT32_C(1) << log2_points);
+        const int32_t *end = high;
+        while (low != end) {
+            int32_t re = low[0];
+            int32_t im = low[1];
+            low[0] = re + high[0];
+            low[1] = im + high[1];
+            high[0] = re - high[0];
+            high[1] = im - high[1];
+            low += 2;
+            high += 2;
+        }
+    }
+    stages(points, log2_points);
+}
+
+void tocsin_spectrum_split(int32_t *points, uint32_t log2_samples)
+{
+    uint32_t half = UINT32_C(1) << (log2_samples - 1);
     points[1] = (points[0] - points[1]) >> 1;
     points[0] = 0;
     points[2] = points[2] >> 1;
@@ -321,6 +340,18 @@ void tocsin_spectrum_make(const struct tocsin_fast_window *window, int32_t mean,
     for (uint32_t block = 2; block < half; block <<= 1) {
         tocsin_dsp_split(points + 2 * block, points + 4 * block - 2, block >> 1, tocsin_turns + (block >> 1));
     }
+}
+
+void tocsin_spectrum_make(const struct tocsin_fast_window *window, int32_t mean, uint32_t shift, int32_t *points)
+{
+    int32_t factor = (int32_t)(UINT32_C(1) << shift);
+    if ((window->log2_samples & 1) == 0) {
+        load_pairs(window, mean, factor, points);
+    } else {
+        load_points(window, mean, factor, points);
+    }
+    stages(points, window->log2_samples - 1);
+    tocsin_spectrum_split(points, window->log2_samples);
 }
 
 uint64_t tocsin_spectrum_energy(const int32_t *points, uint32_t log2_samples, uint32_t first, uint32_t end)

@@ -5,7 +5,9 @@ from cloud.training.features import raw_features, scaled_counts, scaled_features
 from cloud.training.recipe import Recipe
 from cloud.training.scalings import scaling_of
 from shared.identity import MISSING
-from shared.signal.integer import SlowWindow, SpectrumPlan, clamp16, fast_features, hold_missing, scale
+from shared.signal.fast import fast_features
+from shared.signal.integer import SlowWindow, clamp16, hold_missing, scale
+from shared.signal.spectrum import SpectrumPlan
 
 SCALINGS = [scaling_of(100.0, 900.0, 64), scaling_of(-50.0, 3.0, 64)]
 

@@ -6,9 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from shared.signal import arrays, integer
+from shared.signal import arrays, integer, spectrum, spectrum_arrays
 from shared.signal.definition import MISSING
-from shared.signal.integer import SlowWindow, SpectrumPlan
+from shared.signal.envelope import EnvelopePlan
+from shared.signal.fast import fast_features
+from shared.signal.integer import SlowWindow
+from shared.signal.spectrum import SpectrumPlan
 
 
 @given(values=arrays_of.arrays(np.int64, 20, elements=st.integers(-(2**63) + 1, 2**63 - 1)))
@@ -82,18 +85,43 @@ def test_slow_features(scaled, starts, rows):
         assert features[row].tolist() == expected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     log2_samples=st.integers(5, 10),
     limit=st.sampled_from([1, 3, 100, 32767]),
     seed=st.integers(0, 2**32 - 1),
+    log2_less=st.integers(2, 5),
+    place=st.floats(0, 1),
 )
-def test_fast_features_and_every_bin(log2_samples, limit, seed):
+def test_fast_features_and_the_envelope_of_every_band(log2_samples, limit, seed, log2_less, place):
     samples = 1 << log2_samples
-    windows = np.random.default_rng(seed).integers(-limit - 1, limit + 1, (2, samples))
+    windows = np.random.default_rng(seed).integers(-limit - 1, limit + 1, (3, samples))
+    windows[2] //= limit
     plan = SpectrumPlan(samples)
-    assert arrays.bin_energies(windows).tolist() == [plan.bin_energies(window) for window in windows.tolist()]
     edges = (0, 3, samples // 4, samples // 2 + 1)
-    assert arrays.fast_features(windows, edges).tolist() == [
-        integer.fast_features(plan, window, list(edges)) for window in windows.tolist()
+    envelope, envelope_plan = None, None
+    bins = max(16, samples >> log2_less)
+    if samples >= 64:
+        first = 1 + round(place * (samples // 2 - bins - 1))
+        envelope = (first, bins, (0, 1, 5, bins // 2, bins // 2 + 1))
+        envelope_plan = EnvelopePlan(plan, first, bins, list(envelope[2]))
+    assert arrays.fast_features(windows, edges, envelope).tolist() == [
+        fast_features(plan, window, list(edges), envelope_plan) for window in windows.tolist()
     ]
+
+
+@settings(max_examples=20, deadline=None)
+@given(log2_samples=st.integers(4, 9), seed=st.integers(0, 2**32 - 1))
+def test_every_bin(log2_samples, seed):
+    samples = 1 << log2_samples
+    windows = np.random.default_rng(seed).integers(-40, 40, (3, samples))
+    shifts = np.array([0, 12, 22])
+    plan = SpectrumPlan(samples)
+    found = spectrum_arrays.windowed_energies(*spectrum_arrays.half_spectrum(windows.T, shifts))
+    for window, shift, column in zip(windows.tolist(), shifts.tolist(), found.T.tolist(), strict=True):
+        assert column == spectrum.windowed_energies(*plan.of_samples(window, shift))
+
+
+@given(values=arrays_of.arrays(np.int64, 10, elements=st.integers(0, 2**63 - 1)))
+def test_how_many_bits_values_have(values):
+    assert spectrum_arrays.bits_of(values).tolist() == [spectrum.bits_of(value) for value in values.tolist()]
