@@ -1,7 +1,10 @@
 """Whole images at the last size or number that a reader takes, and one beyond: damage to an image hardly gets there."""
 
 import itertools
+from collections.abc import Iterator
 
+import numpy as np
+from layer_images import convolution, dense, layered_image, with_drawn_blocks
 from small_devices import small_image, small_profile
 
 from shared import model_image
@@ -67,3 +70,120 @@ def border_images() -> dict[str, tuple[bytes, bool]]:
         content = recipe(output_zero=zero, output_multiplier=multiplier, output_shift=7)
         add(f"outputs of {multiplier} from the zero {zero}", multiplier == 65536, content)
     return made
+
+
+def layer_border_images() -> dict[str, tuple[bytes, bool]]:
+    """The same for models of samples, envelopes, convolutions and packed layers."""
+    return {
+        name: (model_image.seal(model_image.encode(content)), accepted)
+        for name, accepted, content in (*_samples(), *_envelopes(), *_convolutions(), *_packed())
+    }
+
+
+def _samples() -> Iterator[tuple[str, bool, ImageContent]]:
+    for window, accepted in ((1, True), (2, True), (256, True), (512, False)):
+        yield f"a slow window of {window} samples", accepted, layered_image(1, channels=1, window=window)
+    for channels, accepted in ((16, True), (17, False)):
+        rng = np.random.default_rng(2)
+        layers = [dense(rng, 256 * channels, 1), dense(rng, 1, 256 * channels)]
+        content = layered_image(2, channels=channels, window=256, layers=layers)
+        yield f"{256 * channels} inputs of samples", accepted, content
+    content = layered_image(3, channels=1, window=4)
+    content.layers = []
+    yield "samples without layers", False, content
+    content = layered_image(3, channels=1, window=4)
+    content.features = [Scaling(0, 1, 1)] * 4
+    yield "samples and features of a slow device", False, content
+
+
+def _envelopes() -> Iterator[tuple[str, bool, ImageContent]]:
+    for first, bins, edges, accepted in (
+        (1, 16, [0, 9], True),
+        (0, 16, [0, 9], False),
+        (48, 16, [0, 9], True),
+        (49, 16, [0, 9], False),
+        (1, 8, [0, 5], False),
+        (1, 32, [0, 17], True),
+        (1, 24, [0, 13], False),
+        (1, 16, [0, 10], False),
+        (1, 16, [4, 4], False),
+        (0, 0, [0, 1], False),
+        (1, 16, [], False),
+    ):
+        content = layered_image(
+            4, kind=1, channels=1, window=128, hop=9, bands=1, samples=False, envelope=(first, bins, edges)
+        )
+        yield f"an envelope of bins {first} and {bins} on, edges {edges}", accepted, content
+    for bands, accepted in ((64, True), (65, False)):
+        yield (
+            f"{bands} envelope bands",
+            accepted,
+            layered_image(
+                4, kind=1, channels=1, window=512, bands=1, samples=False, envelope=(9, 128, list(range(bands + 1)))
+            ),
+        )
+    content = recipe()
+    content.envelope_first = 1
+    yield "a first bin of an envelope on a slow device", False, content
+
+
+def _convolutions() -> Iterator[tuple[str, bool, ImageContent]]:
+    rng = np.random.default_rng(5)
+
+    def image(layer: Layer, inputs: int, channels: int = 1) -> ImageContent:
+        window = inputs // channels
+        return layered_image(5, channels=channels, window=window, layers=[layer, dense(rng, layer.outputs, inputs)])
+
+    for taps, accepted in ((64, True), (65, False)):
+        layer = convolution(rng, 64, 64, filters=1, taps=taps)
+        yield f"rows of {64 * taps} weights", accepted, image(layer, 64, 64)
+    yield (
+        "255 taps, the last pad, the last stride",
+        True,
+        image(convolution(rng, 256, 1, filters=1, taps=255, stride=255, pad=254), 256),
+    )
+    for name, value, accepted in (
+        ("pad", 2, True),
+        ("pad", 3, False),
+        ("stride", 0, False),
+        ("taps", 0, False),
+        ("channels", 0, False),
+        ("filters", 0, False),
+        ("rounding", 1, True),
+        ("rounding", 2, False),
+        ("kind", 3, False),
+        ("padding", -128, True),
+    ):
+        layer = convolution(rng, 8, 1, filters=2, taps=3, stride=1, pad=2)
+        content = image(layer, 8)
+        setattr(layer, name, value)
+        yield f"a convolution whose {name} is {value}", accepted, content
+    for places, accepted in ((4, True), (5, False)):
+        layer = convolution(rng, 4, 1, filters=1, taps=1)
+        layer.outputs = places
+        yield f"{places} places of 4 positions", accepted, image(layer, 4)
+    for filters, accepted in ((4, True), (3, False)):
+        layer = convolution(rng, 8, 2, filters=2, taps=1, depthwise=True)
+        layer.outputs, layer.filters = filters, filters
+        rows = layers_of([1, filters])[0]
+        layer.weights, layer.bias = bytes(filters), rows.bias
+        layer.multipliers, layer.shifts = rows.multipliers, rows.shifts
+        yield f"{filters} filters of 2 channels", accepted, image(layer, 8, 2)
+    content = recipe(widths=[3, 8])
+    content.layers[0].padding = 1
+    yield "a padding value of a dense layer", False, content
+
+
+def _packed() -> Iterator[tuple[str, bool, ImageContent]]:
+    for target in (1, 2, 3):
+        content = with_drawn_blocks(layered_image(6, channels=1, window=16), target)
+        yield f"layers packed for {target}", True, content
+        content = layered_image(6, channels=1, window=16)
+        content.target = target
+        yield f"layers not packed for {target}", False, content
+    content = recipe()
+    content.target = 3
+    yield "a recipe for a processor", True, content
+    content = recipe()
+    content.target = 4
+    yield "a processor that is none", False, content
