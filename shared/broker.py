@@ -10,6 +10,7 @@ What MQTT needs of NATS: JetStream, a server name, and a limit of unacknowledged
 
 import contextlib
 import fcntl
+import secrets
 import shutil
 import signal
 import socket
@@ -34,14 +35,32 @@ _WELCOME = b"\x20\x02\x00\x00"
 _DISCONNECT = b"\xe0\x00"
 #: Longest pause between two attempts to start a server that keeps dying.
 _LONGEST_PAUSE_SECONDS = 5.0
+#: How long a server that is up may take to welcome the first client, for which it makes its streams on the disk.
+_WELCOME_SECONDS = 5.0
+#: Below the ports of outgoing connections (Linux: from 32768, macOS: from 49152), above those of known services.
+_PORT_RANGE = range(20_000, 32_000)
+_PORT_TRIES = 100
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nobody listens on now, and that the system gives to no outgoing connection.
+
+    The system's own choice, port 0, lies among those of outgoing connections: one of them could take it before the
+    server listens, or while a server that died is started again.
+
+    Raises
+    ------
+    TocsinError
+        None was free in a hundred tries.
+    """
+    for _ in range(_PORT_TRIES):
+        port = _PORT_RANGE[secrets.randbelow(len(_PORT_RANGE))]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise TocsinError(
+        f"No TCP port of {HOST} was free among {_PORT_RANGE[0]} to {_PORT_RANGE[-1]}: end some programs that listen."
+    )
 
 
 def server_binary() -> Path:
@@ -135,7 +154,7 @@ class Broker:
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
-    def start(self, timeout_seconds: float = 20.0) -> None:
+    def start(self, timeout_seconds: float = 60.0) -> None:
         """Start the server and return when it welcomes clients.
 
         Raises
@@ -263,7 +282,7 @@ class Broker:
 
     def _until_it_answers(self, process: subprocess.Popen[bytes]) -> bool:
         while process.poll() is None and not self._stopping.is_set():
-            if answers(self.port):
+            if answers(self.port, _WELCOME_SECONDS):
                 return True
             self._stopping.wait(0.02)
         return False

@@ -8,7 +8,8 @@ from typing import Any
 
 from shared.errors import TocsinError
 
-TIMEOUT_SECONDS = 10.0
+#: A machine that has much to do, trainings of models for example, answers late.
+TIMEOUT_SECONDS = 60.0
 
 
 class Api:

@@ -24,7 +24,7 @@ from shared.errors import TocsinError
 from shared.messages import codec
 from shared.model_image import TRAILER_BYTES
 
-ANSWER_LIMIT_SECONDS = 20.0
+ANSWER_LIMIT_SECONDS = 60.0
 
 
 def altered(image: bytes) -> bytes:

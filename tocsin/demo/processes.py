@@ -13,7 +13,7 @@ from pathlib import Path
 from shared.errors import TocsinError
 from shared.processes import bound_to_us
 
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 
 class Child:

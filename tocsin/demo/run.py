@@ -34,10 +34,10 @@ from tocsin.terminal import bars
 GATEWAY = "gateway-1"
 #: A recording is played so that it takes about this long.
 AUTO_SECONDS = 40.0
-START_LIMIT_SECONDS = 60.0
+START_LIMIT_SECONDS = 180.0
 PLAY_LIMIT_SECONDS = 3600.0
 #: How long the new model and the last readings may take once the recording has ended.
-SETTLE_LIMIT_SECONDS = 120.0
+SETTLE_LIMIT_SECONDS = 240.0
 POLL_SECONDS = 0.25
 
 

@@ -79,7 +79,7 @@ class InfluxServer:
         """Where the server writes what it says."""
         return self._folder / "influxd.log"
 
-    def start(self, timeout_seconds: float = 30.0) -> None:
+    def start(self, timeout_seconds: float = 90.0) -> None:
         """Start the server and return when it is ready for readings; nothing when it runs.
 
         Raises
