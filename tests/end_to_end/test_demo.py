@@ -6,7 +6,7 @@ from pathlib import Path
 import demo_run
 import pytest
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_without_a_fault_the_demo_stays_silent_and_ends_well(tmp_path: Path) -> None:

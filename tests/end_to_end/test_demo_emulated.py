@@ -9,8 +9,9 @@ from pathlib import Path
 
 import demo_run
 import pytest
+from waiting import until
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 EMULATED = {"pump-1-process": "emulated", "pump-2-process": "emulated"}
 TWINS = {"pump-1-vibration": "twin", "pump-2-vibration": "twin"}
 
@@ -32,7 +33,7 @@ def test_boards_in_the_emulator_play_their_part_of_the_demo(tmp_path: Path) -> N
         assert process.poll() is None, process.stdout and process.stdout.read()
         return _produced(folder) >= 300
 
-    demo_run.wait_until(played, "300 readings of a board")
+    until(played, "300 readings of a board", demo_run.LIMIT_SECONDS)
     os.kill(int((folder / "gateway.pid").read_text()), signal.SIGKILL)
     finished, summary = demo_run.finish(process, folder)
     assert finished.returncode == 0, finished.stdout

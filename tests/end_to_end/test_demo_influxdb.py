@@ -33,7 +33,7 @@ from shared.quantized.scorer import Scorer
 from tocsin.demo.influxdb import BUCKET, ORGANISATION
 from tocsin.servers.influxdb import InfluxServer
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_the_demo_stores_everything_once_and_its_scores_can_be_computed_again(

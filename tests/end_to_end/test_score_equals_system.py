@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import demo_run
 import duckdb
 import numpy as np
 import pytest
+from waiting import PATIENCE_SECONDS, until
 
 from shared.broker import Broker, free_port
 from shared.recordings import read_recording
@@ -34,7 +34,7 @@ def _running(module: list[str], environment: dict[str, str], log: Path) -> Itera
         yield process
     finally:
         process.terminate()
-        assert process.wait(30) == 0, log.read_text()
+        assert process.wait(PATIENCE_SECONDS) == 0, log.read_text()
 
 
 def _answers(url: str) -> bool:
@@ -46,7 +46,7 @@ def _answers(url: str) -> bool:
 
 
 def _stored(url: str, device: str) -> int:
-    with urllib.request.urlopen(f"{url}/api/loss", timeout=10.0) as answer:
+    with urllib.request.urlopen(f"{url}/api/loss", timeout=PATIENCE_SECONDS) as answer:
         loss = json.load(answer)
     return sum(entry["stored"] for entry in loss["devices"] if entry["device"] == device)
 
@@ -84,7 +84,7 @@ def test_two_replayed_devices_in_the_real_system_store_the_bits_that_score_gives
             tmp_path / "gateway.log",
         ),
     ):
-        demo_run.wait_until(lambda: _answers(f"{url}/api/health"), "the cloud")
+        until(lambda: _answers(f"{url}/api/health"), "the cloud")
         replay = subprocess.run(
             [
                 *(sys.executable, "-m", "tocsin", "replay", file, "--speed", "max", "--devices", "2"),
@@ -93,14 +93,12 @@ def test_two_replayed_devices_in_the_real_system_store_the_bits_that_score_gives
             ],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert replay.returncode == 0, replay.stderr
         for device in ("valve", "valve-2"):
-            demo_run.wait_until(
-                lambda device=device: _stored(url, device) == recording.rows, f"the last reading of {device}"
-            )
+            until(lambda device=device: _stored(url, device) == recording.rows, f"the last reading of {device}")
     (database,) = (tmp_path / "cloud").glob("**/*.duckdb")
     with duckdb.connect(str(database), read_only=True) as connection:
         for device in ("valve", "valve-2"):

@@ -13,12 +13,13 @@ import pytest
 from influxdb_client import InfluxDBClient
 from influxdb_servers import require_influxdb
 from site_run import addresses_of, made_site, said_by_up, services_of, start_up
+from waiting import PATIENCE_SECONDS, until
 
 from shared.broker import free_port
 from tocsin.demo.api import Api
 from tocsin.site import layout
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 #: Half an hour of recorded time takes 15 s.
 SPEED = "120"
 ASSET = "demo/site/area/line/demo-pump-1"
@@ -34,7 +35,7 @@ def up(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     yield process, data
     if process.poll() is None:
         process.terminate()
-        process.wait(60)
+        process.wait(PATIENCE_SECONDS)
 
 
 def sensors_say(data: Path) -> dict[str, Any]:
@@ -73,20 +74,20 @@ def test_the_compose_file_without_docker_raises_the_alarm_and_loses_nothing(
         assert process.poll() is None, said_by_up(data)
         return True
 
-    demo_run.wait_until(lambda: alive() and addresses_of(data) is not None, "the topology")
+    until(lambda: alive() and addresses_of(data) is not None, "the topology")
     addresses = addresses_of(data) or {}
     assert {"nats", "influxdb", "cloud"} <= set(addresses)
     plant = json.loads((data / "volumes/plant/plant.json").read_text())
     declared = services_of(tmp_path / "site")["gateway"].environment["TOCSIN_GATEWAY_HEALTHY_READINGS_OF"]
     assert plant["healthy_readings"] == json.loads(declared)
 
-    demo_run.wait_until(lambda: sum(sensors_say(data)["stored"].values()) > 500, "readings")
+    until(lambda: sum(sensors_say(data)["stored"].values()) > 500, "readings")
     os.kill(gateway_of(process.pid), signal.SIGKILL)
-    demo_run.wait_until(lambda: "gateway ended with status -9, starting it again" in said_by_up(data), "a restart")
+    until(lambda: "gateway ended with status -9, starting it again" in said_by_up(data), "a restart")
 
     api = Api(addresses["cloud"])
-    demo_run.wait_until(lambda: alive() and bool(api.get("/api/alarms")), "the alarm")
-    demo_run.wait_until(lambda: alive() and sensors_say(data)["state"] == "done", "the end of the recording")
+    until(lambda: alive() and bool(api.get("/api/alarms")), "the alarm")
+    until(lambda: alive() and sensors_say(data)["state"] == "done", "the end of the recording")
     report = sensors_say(data)
     assert report["lost"] == 0
     produced = report["produced"]
@@ -98,7 +99,7 @@ def test_the_compose_file_without_docker_raises_the_alarm_and_loses_nothing(
         assert all(entry["lost"] == 0 for entry in devices)
         return {entry["device"]: entry["stored"] for entry in devices}
 
-    demo_run.wait_until(lambda: at_cloud() == produced, "every reading at the cloud")
+    until(lambda: at_cloud() == produced, "every reading at the cloud")
     assert count_in_influxdb(addresses["influxdb"], tmp_path / "site") == produced
     alarms = api.get("/api/alarms")
     assert {alarm["asset"] for alarm in alarms} == {ASSET}
@@ -106,6 +107,6 @@ def test_the_compose_file_without_docker_raises_the_alarm_and_loses_nothing(
     assert api.get("/api/health")["status"] == "ok"
 
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130, said_by_up(data)
+    assert process.wait(PATIENCE_SECONDS) == 130, said_by_up(data)
     assert demo_run.processes_of(data, process.pid) == []
     assert addresses_of(data) is None

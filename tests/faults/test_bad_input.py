@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import PATIENCE_SECONDS
 
 from shared.errors import TocsinError, UsageError
 from shared.recordings import read_recording
@@ -72,7 +73,7 @@ def _environment() -> dict[str, str]:
 
 
 def _tocsin(
-    *arguments: str, folder: Path, limit_seconds: float = 120.0, before: Callable[[], None] | None = None
+    *arguments: str, folder: Path, limit_seconds: float = PATIENCE_SECONDS, before: Callable[[], None] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """The real command in a process of its own, run in `folder`."""
     return subprocess.run(
@@ -224,7 +225,7 @@ def test_help_lists_every_command_without_loading_a_tier(tmp_path: Path) -> None
         capture_output=True,
         text=True,
         env=_environment(),
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=True,
     )
     assert all(f" {command} " in process.stdout for command in COMMANDS)
@@ -353,16 +354,16 @@ def test_replay_gives_up_where_no_broker_answers(
     data = ["--data", str(tmp_path / "replay"), "--connect-seconds", "1"]
     with _listening(answer) as port:
         url = f"mqtt://127.0.0.1:{port}"
-        process = _tocsin("replay", "good.csv", *HEALTHY, *data, "--broker", url, folder=inputs, limit_seconds=60.0)
+        process = _tocsin("replay", "good.csv", *HEALTHY, *data, "--broker", url, folder=inputs)
     _complaint(process, 1, words, url, "tocsin broker", "--broker")
-    closed = _tocsin("replay", "good.csv", *HEALTHY, *data, "--broker", url, folder=inputs, limit_seconds=60.0)
+    closed = _tocsin("replay", "good.csv", *HEALTHY, *data, "--broker", url, folder=inputs)
     _complaint(closed, 1, "no MQTT broker answers", url)
     assert not (tmp_path / "replay").exists()
 
 
 def test_a_broker_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
     with _listening(None) as port:
-        process = _tocsin("broker", "--data", "broker", "--port", str(port), folder=tmp_path, limit_seconds=60.0)
+        process = _tocsin("broker", "--data", "broker", "--port", str(port), folder=tmp_path)
     _complaint(process, 1, str(port), "stop what listens there")
 
 
@@ -373,7 +374,7 @@ def test_a_second_demo_on_a_folder_is_refused_and_the_first_one_keeps_its_files(
         (folder / name).touch()
     with (tmp_path / ".demo.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        process = _tocsin("demo", "--data", str(folder), folder=tmp_path, limit_seconds=60.0)
+        process = _tocsin("demo", "--data", str(folder), folder=tmp_path)
     _complaint(process, 2, "another demo", str(folder), "--data")
     assert (folder / "of the first").exists()
 
@@ -389,7 +390,7 @@ def test_sigterm_while_scoring_leaves_no_file(inputs: Path, tmp_path: Path) -> N
     assert process.stderr is not None
     assert process.stderr.readline().startswith("training")
     process.send_signal(signal.SIGTERM)
-    _, rest = process.communicate(timeout=60)
+    _, rest = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in rest
     assert list(tmp_path.iterdir()) == []

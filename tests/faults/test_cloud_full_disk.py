@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from cloud.storage.embedded import EmbeddedStore
 from shared.broker import Broker, free_port
@@ -29,7 +30,7 @@ def test_a_full_disk_stops_nothing_for_good(tmp_path):
     with Broker(tmp_path / "broker", ack_wait_seconds=2.0) as broker:
         cloud = uploader.CloudProcess(tmp_path / "cloud", broker.url, free_port(), retry_seconds=0.2)
         gateway = uploader.Uploader(broker.port)
-        sending = threading.Thread(target=gateway.upload, args=made[40:], kwargs={"limit_seconds": 90.0}, daemon=True)
+        sending = threading.Thread(target=gateway.upload, args=made[40:], daemon=True)
         try:
             cloud.start()
             gateway.upload(*made[:40])
@@ -37,7 +38,7 @@ def test_a_full_disk_stops_nothing_for_good(tmp_path):
             unlimited = resource.prlimit(cloud.pid, resource.RLIMIT_FSIZE)
             resource.prlimit(cloud.pid, resource.RLIMIT_FSIZE, (0, unlimited[1]))
             sending.start()
-            health = uploader.until(
+            health = until(
                 lambda: (state := cloud.get("/api/health"))["trouble"] and state, "a cloud that says it cannot write"
             )
             assert health["status"] == "degraded"
@@ -47,7 +48,7 @@ def test_a_full_disk_stops_nothing_for_good(tmp_path):
             resource.prlimit(cloud.pid, resource.RLIMIT_FSIZE, unlimited)
             sending.join(90.0)
             assert gateway.mark == len(made)
-            uploader.until(lambda: cloud.get("/api/health")["status"] == "ok", "a healthy cloud")
+            until(lambda: cloud.get("/api/health")["status"] == "ok", "a healthy cloud")
             assert cloud.stop() == 0
         finally:
             gateway.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import until
 
 from cloud.storage.embedded import EmbeddedStore
 from shared.broker import Broker, free_port
@@ -54,7 +55,7 @@ def test_kill_during_ingest_loses_nothing_and_doubles_nothing(tmp_path):
             sending.start()
             for kill in range(1, KILLS + 1):
                 goal = kill * len(made) // (KILLS + 1)
-                uploader.until(lambda goal=goal: gateway.mark >= goal, f"upload {goal}", 60.0)
+                until(lambda goal=goal: gateway.mark >= goal, f"upload {goal}")
                 cloud.kill()
                 cloud.start(wait=False)
             sending.join(200.0)

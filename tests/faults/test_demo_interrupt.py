@@ -7,8 +7,9 @@ from pathlib import Path
 
 import demo_run
 import pytest
+from waiting import PATIENCE_SECONDS, until
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def _start(folder: Path, sign: str):  # type: ignore[no-untyped-def]
@@ -18,7 +19,7 @@ def _start(folder: Path, sign: str):  # type: ignore[no-untyped-def]
         assert process.poll() is None, process.stdout and process.stdout.read()
         return (folder / sign).exists() and (folder / sign).stat().st_size > 0
 
-    demo_run.wait_until(reached, sign)
+    until(reached, sign, demo_run.LIMIT_SECONDS)
     assert len(demo_run.processes_of(folder, process.pid)) >= 3
     return process
 
@@ -37,7 +38,7 @@ def test_the_demo_ends_with_all_that_it_started(tmp_path: Path, sign: str, signa
     process = _start(folder, sign)
     for number in signals:
         os.killpg(process.pid, number)  # as a terminal does: to every process of the group
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130, output
     assert "Traceback" not in output
     assert demo_run.processes_of(folder, process.pid) == []
@@ -49,5 +50,5 @@ def test_even_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     process = _start(folder, "cloud.log")
     process.kill()
-    process.communicate(timeout=40)
-    demo_run.wait_until(lambda: not demo_run.processes_of(folder, process.pid), "the end of every process", 40.0)
+    process.communicate(timeout=PATIENCE_SECONDS)
+    until(lambda: not demo_run.processes_of(folder, process.pid), "the end of every process")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import demo_run
 import pytest
+from waiting import until
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def _recorded_seconds(folder: Path) -> float:
@@ -29,7 +30,7 @@ def test_killed_tiers_come_back_and_every_reading_is_stored_once(tmp_path: Path)
             assert process.poll() is None, process.stdout and process.stdout.read()
             return _recorded_seconds(folder) >= at_seconds
 
-        demo_run.wait_until(played, f"{at_seconds} s of recorded time")
+        until(played, f"{at_seconds} s of recorded time", demo_run.LIMIT_SECONDS)
         pid = int((folder / f"{name}.pid").read_text())
         os.kill(pid, signal.SIGKILL)
     finished, summary = demo_run.finish(process, folder)

@@ -6,7 +6,8 @@ import sys
 import threading
 
 import pytest
-from gateway_partners import Cloud, Device, process, until
+from gateway_partners import Cloud, Device, process
+from waiting import PATIENCE_SECONDS, until
 
 from gateway.settings import GatewaySettings
 from gateway.store import FILE_NAME
@@ -36,7 +37,7 @@ class Log:
         return [line for line in self.lines if words in line["event"]]
 
     def close(self):
-        self._thread.join(20)
+        self._thread.join(PATIENCE_SECONDS)
         for stream in self._streams:
             stream.close()
 
@@ -66,7 +67,7 @@ def test_a_full_disk_stops_the_marks_and_loses_nothing(tmp_path, ending):
             assert full_at < 320
             if ending == "stop":
                 gateway.terminate()
-                assert gateway.wait(20) == 0
+                assert gateway.wait(PATIENCE_SECONDS) == 0
                 log.close()
                 gateway = process(settings, *arguments, output=subprocess.PIPE)
                 log = Log(gateway)

@@ -4,7 +4,8 @@ import subprocess
 
 import numpy as np
 import pytest
-from gateway_partners import PROFILE, Cloud, assert_judged_as_alone, image_for, process, until
+from gateway_partners import PROFILE, Cloud, assert_judged_as_alone, image_for, process
+from waiting import PATIENCE_SECONDS, until
 
 from firmware.host.journal import read_journal
 from firmware.host.sensor import Sensor
@@ -74,7 +75,7 @@ def test_nothing_is_lost_or_double_or_judged_otherwise(tmp_path):
             until(lambda: work() and all(s.delivered() for s in sensors.values()), "every mark")
             until(lambda: work() and len(cloud.readings()) >= 3 * ROWS, "every reading in the cloud")
             gateway.terminate()
-            assert gateway.wait(20) == 0
+            assert gateway.wait(PATIENCE_SECONDS) == 0
             until(
                 lambda: all(cloud.counters(d, 1) and cloud.counters(d, 1).stored == ROWS for d in DEVICES), "accounts"
             )

@@ -16,6 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 from fault_proxy import FaultProxy
 from influxdb_servers import PASSWORD, Bucket, fresh_bucket, make_bucket, require_influxdb, shared_server
+from waiting import PATIENCE_SECONDS, until
 
 from cloud.api.application import create_application
 from cloud.settings import CloudSettings
@@ -31,11 +32,11 @@ _specification = importlib.util.spec_from_file_location(
 )
 uploader = importlib.util.module_from_spec(_specification)
 _specification.loader.exec_module(uploader)
-until = uploader.until
 
 pytestmark = pytest.mark.services
 WEEK_NS = 7 * 86_400 * 10**9
-TIMEOUT_SECONDS = 2.0
+#: Of a request; a fault that is silence is noticed after so long, other tests have the patience of a busy machine.
+TIMEOUT_SECONDS, SILENCE_SECONDS = 60.0, 4.0
 
 
 class Plant:
@@ -49,6 +50,7 @@ class Plant:
         self.token_file.write_text(bucket.token)
         self.tier = None
         self._sending = None
+        self.timeout_seconds = TIMEOUT_SECONDS
 
     def start(self):
         settings = CloudSettings(data_folder=self.folder / "cloud", broker=self.broker.url, retry_seconds=0.1)
@@ -58,7 +60,7 @@ class Plant:
             influxdb_organisation=self.bucket.organisation,
             influxdb_bucket=self.bucket.bucket,
             influxdb_token_file=self.token_file,
-            influxdb_timeout_seconds=TIMEOUT_SECONDS,
+            influxdb_timeout_seconds=self.timeout_seconds,
         )
         self.tier = CloudTier(settings, storage)
         self.tier.start()
@@ -77,7 +79,7 @@ class Plant:
 
     def sent(self):
         """Wait until all of it is stored."""
-        self._sending.join(60.0)
+        self._sending.join(PATIENCE_SECONDS)
         assert self.gateway.mark == self._goal
 
     def trouble(self):
@@ -136,9 +138,9 @@ def errors_of(caplog):
     ("fault", "words"),
     [
         (lambda proxy: proxy.refuse(), "cannot be reached"),
-        (lambda proxy: proxy.hang(), "did not answer within 2 s"),
-        (lambda proxy: proxy.hang(reaches_server=True), "did not answer within 2 s"),
-        (lambda proxy: proxy.slow(bytes_per_second=2_000), "did not answer within 2 s|cannot be reached"),
+        (lambda proxy: proxy.hang(), "did not answer within 4 s"),
+        (lambda proxy: proxy.hang(reaches_server=True), "did not answer within 4 s"),
+        (lambda proxy: proxy.slow(bytes_per_second=2_000), "did not answer within 4 s|cannot be reached"),
         (lambda proxy: proxy.cut(10_000, of="request"), "cannot be reached"),
         (lambda proxy: proxy.http_status(401, path="/api/v2/write"), "refuses the token in .*token "),
         (lambda proxy: proxy.http_status(403, path="/api/v2/write"), "refuses the token in .*token "),
@@ -153,6 +155,7 @@ def errors_of(caplog):
 )
 def test_a_fault_holds_the_readings_at_the_gateway_and_passes(plant, caplog, fault, words):
     caplog.set_level("INFO")
+    plant.timeout_seconds = SILENCE_SECONDS if "did not answer" in words else TIMEOUT_SECONDS
     plant.start()
     plant.gateway.upload(*messages(count=1))
     caplog.clear()
@@ -323,7 +326,7 @@ def assert_idle_cloud_tells(plant, caplog, words, recover):
     assert (health["status"], health["trouble"]) == ("degraded", trouble)
     until(lambda: errors_of(caplog), "the line about the fault")
     recover()
-    until(lambda: plant.health()["status"] == "ok", "a healthy cloud", 20.0)
+    until(lambda: plant.health()["status"] == "ok", "a healthy cloud")
     until(lambda: "the store takes uploads again" in caplog.text, "the line about the recovery")
     assert len(errors_of(caplog)) == 1, errors_of(caplog)
     assert trouble in errors_of(caplog)[0]
@@ -377,7 +380,6 @@ def test_an_idle_cloud_says_that_its_server_was_killed(tmp_path, broker, caplog)
             plant.close()
 
 
-@pytest.mark.timeout(120)
 def test_kill_of_the_server_in_mid_batch_loses_nothing_and_doubles_nothing(tmp_path, broker):
     devices = ("pump-1", "pump-2", "fan-7")
     made = [uploader.birth(device) for device in devices]
@@ -391,7 +393,7 @@ def test_kill_of_the_server_in_mid_batch_loses_nothing_and_doubles_nothing(tmp_p
             plant.send(*made)
             for kill in (1, 2):
                 goal = kill * len(made) // 3
-                until(lambda goal=goal: plant.gateway.mark >= goal, f"upload {goal}", 60.0)
+                until(lambda goal=goal: plant.gateway.mark >= goal, f"upload {goal}")
                 server.kill()
                 server.start()
             plant.sent()

@@ -2,17 +2,14 @@
 
 import random
 import subprocess
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import serial
-from gateway_partners import HEALTHY, LIMIT_SECONDS, Cloud, assert_judged_as_alone, process, until
+from gateway_partners import HEALTHY, Cloud, assert_judged_as_alone, process, running
 from serial_twin import PtyLine, SerialTwin, TcpLine
+from waiting import PATIENCE_SECONDS, until
 
-from gateway import service
 from gateway.settings import GatewaySettings
 from shared.broker import Broker, free_port
 
@@ -38,18 +35,6 @@ def settings_for(broker, folder, *lines):
     return GatewaySettings(
         data_folder=folder, broker_url=broker.url, serial_inputs=lines, healthy_readings=HEALTHY, counters_seconds=0.2
     )
-
-
-@contextmanager
-def running(settings):
-    stop = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        work = pool.submit(service.run, settings, stop)
-        try:
-            yield
-        finally:
-            stop.set()
-            work.result(LIMIT_SECONDS)
 
 
 def feed(twin, rows=ROWS, held=24):
@@ -144,7 +129,7 @@ def test_kill_9_of_the_gateway_in_mid_stream_loses_nothing_and_doubles_nothing(b
             gateway = process(settings, *arguments, output=subprocess.DEVNULL)
         assert_stored_once(twin, cloud)
         gateway.terminate()
-        assert gateway.wait(20) == 0
+        assert gateway.wait(PATIENCE_SECONDS) == 0
     finally:
         gateway.kill()
         gateway.wait()

@@ -7,9 +7,9 @@ import sys
 import threading
 
 import pytest
-from gateway_partners import until
 from site_run import ROOT, made_site, site_broker
 from small_devices import PUBLIC_KEY, provision_small, small_profile
+from waiting import PATIENCE_SECONDS, until
 
 from cloud.ingest.link import BrokerLink
 from firmware.host.sensor import Sensor
@@ -141,7 +141,7 @@ def run_tier(arguments, **variables):
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from site_run import made_site, services_of, site_broker
+from waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.services
 
@@ -24,7 +25,7 @@ def test_the_health_command_of_the_broker_tells_a_live_one_from_a_dead_one(tmp_p
         assert command[-1] != health.command[-1], "the port of this test, not the container's"
 
         def asked():
-            return subprocess.run(command, timeout=30, capture_output=True, text=True, check=False)
+            return subprocess.run(command, timeout=PATIENCE_SECONDS, capture_output=True, text=True, check=False)
 
         done = asked()
         assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE_SECONDS
 
 from shared.broker import Broker, free_port
 from shared.messages import codec
@@ -54,7 +55,7 @@ def test_the_page_shows_assets_the_trend_and_an_alarm_as_it_comes_in(tmp_path, b
             asked: list[str] = []
             complaints: list[str] = []
             for page in pages.values():
-                page.set_default_timeout(30_000)
+                page.set_default_timeout(PATIENCE_SECONDS * 1000)
                 page.on("request", lambda request: asked.append(request.url))
                 page.on("pageerror", lambda error: complaints.append(str(error)))
                 page.goto(cloud.url + "/")

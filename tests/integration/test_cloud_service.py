@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from cloud.registry.models import ModelRegistry
 from cloud.settings import CloudSettings
@@ -18,7 +19,6 @@ from shared.messages.codec import Alarm, Counters, Reason, State, Upload
 _specification = importlib.util.spec_from_file_location("uploader", Path(__file__).with_name("uploader.py"))
 uploader = importlib.util.module_from_spec(_specification)
 _specification.loader.exec_module(uploader)
-until = uploader.until
 
 pytestmark = pytest.mark.services
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from waiting import until
 
 from cloud.api.access import token_path
 from cloud.registry.keys import ensure_signing_key
@@ -21,7 +22,6 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow: install the
 _specification = importlib.util.spec_from_file_location("uploader", Path(__file__).with_name("uploader.py"))
 uploader = importlib.util.module_from_spec(_specification)
 _specification.loader.exec_module(uploader)
-until = uploader.until
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 READINGS = 640

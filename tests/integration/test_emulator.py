@@ -1,6 +1,7 @@
 """The STM32F405 firmware in QEMU: its first words, its lines under noise, faults, restarts, and the fleet's player."""
 
 import contextlib
+import itertools
 import os
 import random
 import re
@@ -17,6 +18,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from emulated_boards import Bench, require_emulator
 from gdb_stub import GdbStub
+from waiting import PATIENCE_SECONDS
 
 from firmware.board_build import FACTORY_FOLDER, build_board, read_board_device
 from firmware.boards.registry import board_named
@@ -84,16 +86,28 @@ def test_the_first_words(board):
 def test_milliseconds_are_milliseconds(board):
     """Without a mark, birth, state and data come again after two seconds of the board's clock."""
     times, counts = rows(16)
+    begin = time.monotonic()
     board.push(times, counts)
     board.wait(lambda: board.of(framing.DATA))
-    begin = time.monotonic()
-    board.wait(lambda: len(board.of(framing.BIRTH)) == 2)
-    assert 1.5 < time.monotonic() - begin < 4.0
+    heard = [time.monotonic()]
+
+    def a_repeat_after_two_seconds():
+        """A busy machine may hear of one late: one that is heard in time tells."""
+        if len(board.of(framing.BIRTH)) > len(heard):
+            heard.append(time.monotonic())
+        return any(1.5 < later - earlier < 4.0 for earlier, later in itertools.pairwise(heard))
+
+    board.wait(a_repeat_after_two_seconds)
+    assert heard[-1] - begin > 1.9 * (len(heard) - 1)
     board.wait(lambda: len(board.of(framing.DATA)) >= 4)
     board.store(16)
-    count = len(board.frames)
-    with pytest.raises(AssertionError, match="nothing within"):
-        board.wait(lambda: len(board.frames) > count + 2, limit_seconds=2.5)
+
+    def silent_for(seconds):
+        count, over = len(board.frames), time.monotonic() + seconds
+        board.wait(lambda: len(board.frames) > count or time.monotonic() > over)
+        return len(board.frames) == count
+
+    board.wait(lambda: silent_for(2.5))  # what it sent before it heard of the mark may still come
 
 
 def test_garbage_on_both_lines_costs_no_other_frame(board):
@@ -225,8 +239,8 @@ def deliver(sensor, source):
     until(sensor, sensor.delivered)
 
 
-def until(sensor, condition, limit_seconds=30.0):
-    assert settle([sensor], limit_seconds=limit_seconds, until=condition, should_stop=lambda: False)
+def until(sensor, condition):
+    assert settle([sensor], limit_seconds=PATIENCE_SECONDS, until=condition, should_stop=lambda: False)
 
 
 def test_a_board_plays_for_a_twin(provisioned):
@@ -329,7 +343,7 @@ def test_what_is_missing_or_taken_is_told(firmware, tmp_path, monkeypatch):
 
 def test_the_command_shows_what_the_board_says(firmware, tmp_path):
     said = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     emulate(
         Emulation(BOARD, None, tmp_path, rows=40),
         said.append,

@@ -4,23 +4,24 @@ import json
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway_partners import (
     HEALTHY,
-    LIMIT_SECONDS,
     PROFILE,
     Cloud,
     Device,
     assert_judged_as_alone,
     image_for,
     process,
-    until,
+    running,
+    until_known,
 )
 from serial_twin import PtyLine, SerialTwin, TcpLine, board, model
+from waiting import PATIENCE_SECONDS, until
 
 from firmware.emulator.sensor import EmulatedSensor
 from firmware.host.fleet import write_device
@@ -61,7 +62,7 @@ def gateway_id(request):
 @pytest.fixture
 def cloud(broker, gateway_id):
     partner = Cloud(broker.url, gateway_id)
-    partner.client.publish(topics.birth("pump-1"), b"", qos=1, retain=True).wait_for_publish(LIMIT_SECONDS)
+    partner.client.publish(topics.birth("pump-1"), b"", qos=1, retain=True).wait_for_publish(PATIENCE_SECONDS)
     yield partner
     partner.close()
 
@@ -78,19 +79,6 @@ def settings(broker, tmp_path, gateway_id, line):
         repeat_seconds=0.5,
         release_public_key=KEY.public_key().public_bytes_raw().hex(),
     )
-
-
-@contextmanager
-def running(settings):
-    stop, ready = threading.Event(), threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        work = pool.submit(service.run, settings, stop, ready)
-        try:
-            until(lambda: ready.is_set() or work.done(), "the gateway to reach its brokers")
-            yield
-        finally:
-            stop.set()
-            work.result(LIMIT_SECONDS)
 
 
 def play(twin, rows=ROWS, first=0):
@@ -125,6 +113,7 @@ def test_the_same_readings_over_a_line_and_over_mqtt_are_the_same_uploads(settin
     try:
         device.send(topics.birth("pump-1"), codec.encode_birth(twin.birth()), True)
         with running(other):
+            until_known(other, boot=1)
             device.send(topics.state("pump-1"), codec.encode_state(codec.State("pump-1", 1, 1, "started", 0, "")))
             for message in twin.sent_data.values():
                 device.send(topics.data("pump-1"), message)
@@ -293,7 +282,7 @@ def test_readings_of_a_line_are_stored_while_the_broker_of_the_others_is_away(se
             until(lambda: len(cloud.readings()) == 64, "the readings in the cloud")
         finally:
             stop.set()
-            work.result(LIMIT_SECONDS)
+            work.result(PATIENCE_SECONDS)
 
 
 def test_status_shows_the_lines_and_the_log_what_the_device_says(settings, line, cloud, capsys):
@@ -323,7 +312,7 @@ def test_status_shows_the_lines_and_the_log_what_the_device_says(settings, line,
 
 def test_a_wrong_address_is_one_sentence(tmp_path):
     wrong = process(GatewaySettings(data_folder=tmp_path), "run", "--serial", "com1", "--serial", "/dev/ttyS9")
-    output, error = wrong.communicate(timeout=LIMIT_SECONDS)
+    output, error = wrong.communicate(timeout=PATIENCE_SECONDS)
     assert (wrong.returncode, output, error.count("\n")) == (2, "", 1)
     assert "'com1' is not the address of a serial line" in error
     assert "TOCSIN_GATEWAY_SERIAL_INPUTS" in error

@@ -4,7 +4,7 @@ import json
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 
 import cbor2
 import numpy as np
@@ -12,7 +12,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway_partners import (
     HEALTHY,
-    LIMIT_SECONDS,
     PROFILE,
     Cloud,
     Device,
@@ -20,8 +19,9 @@ from gateway_partners import (
     data_message,
     image_for,
     process,
-    until,
+    running,
 )
+from waiting import PATIENCE_SECONDS, until
 
 from gateway import service
 from gateway.errors import FolderInUseError
@@ -36,8 +36,8 @@ pytestmark = pytest.mark.services
 
 @pytest.fixture
 def broker(tmp_path):
-    with Broker(tmp_path / "broker", ack_wait_seconds=1) as running:
-        yield running
+    with Broker(tmp_path / "broker") as broker:
+        yield broker
 
 
 @pytest.fixture
@@ -66,23 +66,9 @@ def settings(broker, tmp_path):
     )
 
 
-@contextmanager
-def running(settings):
-    """A gateway in a thread of this process; its failure is the test's."""
-    stop, ready = threading.Event(), threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        work = pool.submit(service.run, settings, stop, ready)
-        try:
-            until(lambda: ready.is_set() or work.done(), "the gateway to reach its brokers")
-            yield
-        finally:
-            stop.set()
-            work.result(LIMIT_SECONDS)
-
-
 def test_readings_are_stored_marked_judged_and_passed_on(settings, device, cloud):
     device.birth()
-    with running(settings):
+    with running(settings, device):
         for sequence in range(0, 160, 16):
             device.data(sequence)
         until(lambda: device.mark() == (0, 160), "the mark of everything")
@@ -108,11 +94,11 @@ def test_a_fault_becomes_one_alarm_with_a_reason_a_beginning_and_an_end(settings
     def alarms():
         return [codec.decode_alarm(body) for body in cloud.of_kind("alarm")]
 
-    with running(settings):
+    with running(settings, device):
         for number, shift in enumerate(shifts[:14]):
             device.data(16 * number, shift=shift)
         until(alarms, "the alarm")
-    with running(settings):  # an open alarm outlives a restart
+    with running(settings, device):  # an open alarm outlives a restart
         for number, shift in enumerate(shifts[14:], start=14):
             device.data(16 * number, shift=shift)
         until(lambda: alarms()[-1].end_ns is not None, "the end of the alarm")
@@ -130,7 +116,7 @@ def test_a_fault_becomes_one_alarm_with_a_reason_a_beginning_and_an_end(settings
 
 def test_what_comes_twice_is_counted_and_answered(settings, device, cloud):
     device.birth()
-    with running(settings):
+    with running(settings, device):
         device.data(0)
         until(lambda: device.mark() == (0, 16), "the mark")
         device.messages.clear()
@@ -142,7 +128,7 @@ def test_what_comes_twice_is_counted_and_answered(settings, device, cloud):
 
 def test_a_gap_is_left_to_the_sensor_until_it_gives_up(settings, device, cloud):
     device.birth()
-    with running(settings):
+    with running(settings, device):
         device.data(0)
         device.data(32)
         until(lambda: device.mark() == (0, 16), "the mark before the gap")
@@ -155,9 +141,16 @@ def test_a_gap_is_left_to_the_sensor_until_it_gives_up(settings, device, cloud):
     assert cloud.counters() == codec.Counters("pump-1", 0, 80, 64, 16, 0, 0)
 
 
+def refused(settings):
+    with closing(Store(settings.data_folder, read_only=True)) as store:
+        return store.refused
+
+
 def test_readings_of_an_unknown_device_wait_for_its_birth(settings, device, cloud):
     with running(settings):
         device.data(0)
+        device.send(topics.data("pump-1"), b"no message of ours")  # refused after the readings have been looked at
+        until(lambda: refused(settings) == 1, "the account of what was refused")
         device.birth(boot=1)
         until(lambda: cloud.of_kind("birth"), "the birth")
         device.data(0, boot=1)
@@ -168,7 +161,7 @@ def test_readings_of_an_unknown_device_wait_for_its_birth(settings, device, clou
 
 def test_a_new_boot_begins_again_and_an_old_one_is_dropped(settings, device, cloud):
     device.birth()
-    with running(settings):
+    with running(settings, device):
         device.data(0)
         until(lambda: device.mark() == (0, 16), "the first boot")
         device.birth(boot=1)
@@ -182,7 +175,7 @@ def test_a_new_boot_begins_again_and_an_old_one_is_dropped(settings, device, clo
 
 def test_poison_is_counted_and_stops_nothing(settings, device, cloud):
     device.birth()
-    with running(settings):
+    with running(settings, device):
         device.send(topics.data("pump-1"), b"\xff\x00 no message of ours")
         device.send(topics.data("pump-1"), cbor2.dumps({0: 1, 1: "pump-1"}))
         device.send(topics.data("pump-2"), data_message(0))
@@ -190,22 +183,20 @@ def test_poison_is_counted_and_stops_nothing(settings, device, cloud):
         device.send(topics.data("pump-1"), data_message(0, channels=3))
         device.data(0)
         until(lambda: device.mark() == (0, 16), "the mark")
-    with running(settings):  # refused messages were acknowledged: the session does not bring them again
+    with running(settings, device):  # refused messages were acknowledged: the session does not bring them again
         device.data(16)
         until(lambda: device.mark() == (0, 32), "the mark")
-    store = Store(settings.data_folder, read_only=True)
-    assert store.refused == 5
-    store.close()
+    assert refused(settings) == 5
 
 
 def test_a_restart_continues_the_judgement_to_the_bit(settings, device, cloud):
     device.birth()
     for first in range(0, 240, 80):
-        with running(settings):
+        with running(settings, device):
             for sequence in range(first, first + 80, 16):
                 device.data(sequence)
             until(lambda end=first + 80: device.mark() == (0, end), "the mark of this run")
-    with running(settings):
+    with running(settings, device):
         until(lambda: len(cloud.readings()) == 240, "the readings in the cloud")
     assert_judged_as_alone(cloud, settings.false_alarms_per_day)
 
@@ -216,12 +207,12 @@ def test_an_operator_who_declares_fewer_healthy_readings_gets_scores_for_all_tha
         return rescore.sequence + len(rescore.gateway_scores) - 1
 
     device.birth()
-    with running(settings.model_copy(update={"healthy_readings": 500})):
+    with running(settings.model_copy(update={"healthy_readings": 500}), device):
         for sequence in range(0, 160, 16):
             device.data(sequence)
         until(lambda: len(cloud.readings()) == 160, "the readings in the cloud")
     assert not cloud.of_kind("rescore")
-    with running(settings):
+    with running(settings, device):
         until(lambda: cloud.of_kind("rescore") and last_rescored() == 159, "scores of the commissioning and after it")
         device.data(160)
         until(lambda: len(cloud.readings()) == 176, "a reading that is judged at once")
@@ -235,19 +226,19 @@ def test_an_operator_who_declares_fewer_healthy_readings_gets_scores_for_all_tha
 
 def test_what_comes_while_the_gateway_is_away_waits_in_the_broker(settings, device, cloud):
     device.birth()
-    with running(settings):
+    with running(settings, device):
         device.data(0)
         until(lambda: device.mark() == (0, 16), "the mark")
     for sequence in range(16, 96, 16):
         device.data(sequence)
-    with running(settings):
+    with running(settings, device):
         until(lambda: device.mark() == (0, 96), "the mark of what waited")
         until(lambda: len(cloud.readings()) == 96, "the readings in the cloud")
 
 
 def test_a_broker_that_dies_loses_nothing(settings, broker, device, cloud):
     device.birth()
-    with running(settings):
+    with running(settings, device):
         device.data(0)
         until(lambda: device.mark() == (0, 16), "the mark before")
         broker.kill()
@@ -276,14 +267,14 @@ def test_a_broker_that_is_not_there_is_one_line_and_no_hurry(settings, tmp_path,
                 until(ready.is_set, "the broker that came late")
         finally:
             stop.set()
-            work.result(LIMIT_SECONDS)
+            work.result(PATIENCE_SECONDS)
     assert capsys.readouterr().out.count("broker is away") <= 2  # once before it came, once when it went
 
 
 def test_the_outbox_keeps_what_an_absent_cloud_has_not_confirmed(settings, device, cloud):
     cloud.answering = False
     device.birth()
-    with running(settings):
+    with running(settings, device):
         for sequence in range(0, 48, 16):
             device.data(sequence)
         until(lambda: device.mark() == (0, 48), "the mark")
@@ -291,7 +282,7 @@ def test_the_outbox_keeps_what_an_absent_cloud_has_not_confirmed(settings, devic
     assert store.outbox_readings() == 48
     store.close()
     cloud.answering = True
-    with running(settings):
+    with running(settings, device):
         until(lambda: len(cloud.readings()) == 48, "the readings in the cloud")
         until(cloud.counters, "the accounts")
     store = Store(settings.data_folder, read_only=True)
@@ -302,7 +293,7 @@ def test_the_outbox_keeps_what_an_absent_cloud_has_not_confirmed(settings, devic
 
 def test_a_cloud_that_knows_more_than_the_store_begins_a_new_epoch(settings, device, cloud):
     device.birth()
-    with running(settings):
+    with running(settings, device):
         device.data(0)
         until(cloud.readings, "the readings")
         [epoch] = cloud.next
@@ -314,12 +305,12 @@ def test_a_cloud_that_knows_more_than_the_store_begins_a_new_epoch(settings, dev
 
 def test_a_lost_data_folder_begins_a_new_epoch_and_knows_the_devices_again(settings, tmp_path, device, cloud):
     device.birth()
-    with running(settings):
+    with running(settings, device):
         for sequence in range(0, 96, 16):
             device.data(sequence)
         until(lambda: len(cloud.readings()) == 96, "the readings in the cloud")
     emptied = settings.model_copy(update={"data_folder": tmp_path / "other"})
-    with running(emptied):
+    with running(emptied, device):
         until(lambda: device.data(96, oldest=96) or device.mark() == (0, 112), "the mark")
         until(lambda: len(cloud.readings()) == 112, "the readings of the new epoch")
         until(lambda: cloud.counters().lost == 96, "the account of what the new store never saw")
@@ -339,7 +330,7 @@ def test_only_good_images_are_passed_on_and_refusals_are_reported(settings, devi
         states = [codec.decode_state(body) for body in cloud.of_kind("state")]
         return [(state.judged_version, state.reason) for state in states if state.result == "refused"]
 
-    with running(settings):
+    with running(settings, device):
         cloud.send(release, good, True)
         until(lambda: device.messages[topics.image("pump-1")] == [good], "the image at the device")
         for count, bad in enumerate((bytes(tampered), good[:-10], image_for(4, stranger), image_for(2, key)), start=1):
@@ -348,7 +339,7 @@ def test_only_good_images_are_passed_on_and_refusals_are_reported(settings, devi
         better = image_for(4, key)
         cloud.send(release, better, True)
         until(lambda: device.messages[topics.image("pump-1")] == [good, better], "the next image at the device")
-    with running(settings):  # the retained copy of the release comes again and changes nothing
+    with running(settings, device):  # the retained copy of the release comes again and changes nothing
         device.data(0)
         until(lambda: device.mark() == (0, 16), "the mark")
     assert device.messages[topics.image("pump-1")] == [good, better]
@@ -357,7 +348,7 @@ def test_only_good_images_are_passed_on_and_refusals_are_reported(settings, devi
 
 
 def test_a_second_gateway_on_the_same_folder_is_refused(settings, device):
-    with running(settings):
+    with running(settings, device):
         until((settings.data_folder / "gateway.sqlite3").exists, "the first gateway")
         with pytest.raises(FolderInUseError, match="in use by another gateway"):
             service.run(settings, threading.Event())
@@ -369,7 +360,7 @@ def test_sigterm_ends_the_process_with_status_0_and_status_tells_what_is_stored(
     try:
         until(lambda: device.data(0) or device.mark() == (0, 16), "the mark")
         gateway.send_signal(signal.SIGTERM)
-        _, log = gateway.communicate(timeout=LIMIT_SECONDS)
+        _, log = gateway.communicate(timeout=PATIENCE_SECONDS)
     finally:
         gateway.kill()
         gateway.communicate()
@@ -377,7 +368,7 @@ def test_sigterm_ends_the_process_with_status_0_and_status_tells_what_is_stored(
     assert [json.loads(line)["level"] for line in log.splitlines()]
     until(cloud.counters, "the accounts of the end")
     status = process(settings, "status", "--json")
-    facts = json.loads(status.communicate(timeout=LIMIT_SECONDS)[0])
+    facts = json.loads(status.communicate(timeout=PATIENCE_SECONDS)[0])
     assert facts["devices"]["pump-1"]["boots"]["0"]["stored"] == 16
 
 
@@ -394,7 +385,7 @@ def test_sigterm_ends_the_process_with_status_0_and_status_tells_what_is_stored(
 )
 def test_wrong_use_is_one_sentence(tmp_path, arguments, status, words):
     wrong = process(GatewaySettings(data_folder=tmp_path / "none"), *arguments)
-    output, error = wrong.communicate(timeout=LIMIT_SECONDS)
+    output, error = wrong.communicate(timeout=PATIENCE_SECONDS)
     assert wrong.returncode == status
     assert words in error
     assert error.count("\n") == 1

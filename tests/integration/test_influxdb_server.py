@@ -8,8 +8,8 @@ import sys
 import textwrap
 
 import pytest
-from demo_run import wait_until
 from influxdb_servers import ORGANISATION, PASSWORD, TOKEN, VERSIONS, Bucket, fresh_bucket, require_influxdb
+from waiting import PATIENCE_SECONDS, until
 
 from shared.broker import free_port
 from shared.errors import TocsinError, UsageError
@@ -131,7 +131,7 @@ def test_ends_with_the_process_that_started_it(tmp_path):
         address = starter.stdout.readline().strip()
         assert _answers(address)
         starter.kill()
-    wait_until(lambda: not _answers(address), "the end of the server", 20.0)
+    until(lambda: not _answers(address), "the end of the server")
 
 
 def test_the_command_runs_and_sets_up_a_server_until_it_is_told_to_stop(tmp_path):
@@ -146,11 +146,11 @@ def test_the_command_runs_and_sets_up_a_server_until_it_is_told_to_stop(tmp_path
         bucket = Bucket(address, "tocsin", "plant", token_file.read_text().strip(), VERSIONS[0])
         bucket.write(f"readings value={value}i {value}")
         process.send_signal(signal.SIGTERM if value == 1 else signal.SIGINT)
-        assert process.communicate(timeout=30)[1] == "stopped\n"
+        assert process.communicate(timeout=PATIENCE_SECONDS)[1] == "stopped\n"
         assert process.returncode == 0
         assert not _answers(address)
     token_file.write_text("another token\n")
-    refused = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert refused.returncode == 1
     assert "does not take the token in" in refused.stderr
     assert os.listdir(tmp_path) in (["data", "secrets"], ["secrets", "data"])  # noqa: PTH208

@@ -6,7 +6,8 @@ import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from gateway_partners import PROFILE, Partner, image_for, until
+from gateway_partners import PROFILE, Partner, image_for
+from waiting import until
 
 from cloud.registry.signing import sign_image
 from firmware.host import sensor as sensor_module

@@ -5,9 +5,9 @@ import signal
 import socket
 
 import pytest
-from demo_run import wait_until
 from influxdb_servers import require_influxdb
 from site_run import made_site, services_of
+from waiting import until
 
 from tocsin.site.influx import Influx
 from tocsin.site.up import Topology
@@ -49,7 +49,7 @@ class Watched:
             self.said += self._capsys.readouterr().out
             return condition()
 
-        wait_until(stepped, what, 60.0)
+        until(stepped, what)
 
 
 def test_a_dead_influxdb_whose_port_is_held_is_tried_until_it_runs(influxdb, capsys, monkeypatch):
@@ -58,7 +58,7 @@ def test_a_dead_influxdb_whose_port_is_held_is_tried_until_it_runs(influxdb, cap
     server = up.starts[0]._server
     first = server.pid
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: server.pid is None, "its end", 10.0)
+    until(lambda: server.pid is None, "its end")
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", server.port))

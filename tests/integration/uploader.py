@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from waiting import PATIENCE_SECONDS, until
 
 from shared import topics
 from shared.identity import Channel, DeviceProfile
@@ -23,15 +24,6 @@ BEGIN_NS = 1_700_000_000 * SECOND_NS
 WINDOW = 64
 REPEAT_SECONDS = 2.0
 CHANNELS = (Channel("temperature", "°C", 20.0, 0.01), Channel("current", "A", 5.0, 0.001))
-
-
-def until(condition, what, limit_seconds=30.0):
-    """The first true value of `condition`; fails after the limit."""
-    deadline = time.monotonic() + limit_seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"waited {limit_seconds:g} s for {what}"
-        time.sleep(0.02)
-    return result
 
 
 def birth(device, asset="acme/north/pump-1"):
@@ -100,7 +92,7 @@ class Uploader:
     def publish_bytes(self, payload):
         self._client.publish(topics.upload(self._gateway), payload, qos=1)
 
-    def upload(self, *uploads, limit_seconds=60.0):
+    def upload(self, *uploads, limit_seconds=PATIENCE_SECONDS):
         """Send uploads and return when all of them are stored."""
         begin = self.mark
         end = begin + len(uploads)
@@ -163,7 +155,7 @@ class CloudProcess:
         return self
 
     def get(self, path, **parameters):
-        answer = httpx.get(self.url + path, params=parameters, timeout=10.0)
+        answer = httpx.get(self.url + path, params=parameters, timeout=PATIENCE_SECONDS)
         answer.raise_for_status()
         return answer.json()
 
@@ -182,11 +174,11 @@ class CloudProcess:
         self._process.terminate()
         return self.wait()
 
-    def wait(self, limit_seconds=30.0):
+    def wait(self, limit_seconds=PATIENCE_SECONDS):
         """The exit status, once it has ended and its log is whole."""
         status = self._process.wait(limit_seconds)
         for writer in self._writers:
-            writer.wait(10.0)
+            writer.wait(limit_seconds)
         return status
 
     def end(self):

@@ -4,16 +4,16 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from waiting import PATIENCE_SECONDS
 
 from firmware.host.journal import read_journal
 
-LIMIT_SECONDS = 280
+#: For a whole demo; with the marks of `pytestmark`, which are for tests that run one.
+LIMIT_SECONDS = 560
 
 
 def run_demo(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
@@ -41,21 +41,13 @@ def finish(process: subprocess.Popen[str], folder: Path) -> tuple[subprocess.Com
         output, _ = process.communicate(timeout=LIMIT_SECONDS)
     except subprocess.TimeoutExpired:
         process.terminate()
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=PATIENCE_SECONDS)
         raise AssertionError(f"the demo did not end within {LIMIT_SECONDS} s:\n{output}") from None
     summary = folder / "summary.json"
     return (
         subprocess.CompletedProcess(process.args, process.returncode, output),
         json.loads(summary.read_text()) if summary.exists() else {},
     )
-
-
-def wait_until(condition: Callable[[], bool], what: str, limit_seconds: float = 120.0) -> None:
-    """Poll until `condition` holds."""
-    deadline = time.monotonic() + limit_seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come within {limit_seconds} s"
-        time.sleep(0.05)
 
 
 def stored_readings(folder: Path) -> dict[str, list[tuple[int, int]]]:

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from waiting import PATIENCE_SECONDS
 
 from firmware.board_build import BoardDevice, BoardFirmware
 from firmware.emulator.qemu import EmulatedBoard, find_qemu
@@ -17,9 +18,6 @@ from shared.identity import Channel, DeviceProfile
 from shared.messages import codec
 from shared.model_image import ImageContent, encode, read, seal
 from shared.serial import framing
-
-#: What no test should need.
-PATIENCE_SECONDS = 30.0
 
 
 def require_emulator() -> None:

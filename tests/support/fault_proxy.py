@@ -30,6 +30,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from request_splitter import RequestSplitter
+from waiting import PATIENCE_SECONDS
 
 HOST = "127.0.0.1"
 PIECE_BYTES = 65536
@@ -103,7 +104,7 @@ class FaultProxy:
         self._closed = True
         self._become(_State(refuses=True))
         for thread in (self._accepting, *self._threads):
-            thread.join(5.0)
+            thread.join(PATIENCE_SECONDS)
             assert not thread.is_alive(), "a thread of the fault proxy does not end"
 
     def __enter__(self) -> "FaultProxy":
@@ -117,7 +118,7 @@ class FaultProxy:
         with self._changed:
             self._state = state
             self._changed.notify_all()
-            settled = self._changed.wait_for(lambda: (self._listener is None) == state.refuses, 5.0)
+            settled = self._changed.wait_for(lambda: (self._listener is None) == state.refuses, PATIENCE_SECONDS)
         assert settled, "the fault proxy does not change its state"
 
     def _listen(self) -> None:
@@ -166,7 +167,7 @@ class FaultProxy:
 
     def connect(self) -> socket.socket:
         """A connection to the server."""
-        return socket.create_connection(self._target, 5.0)
+        return socket.create_connection(self._target, PATIENCE_SECONDS)
 
 
 @dataclass

@@ -4,22 +4,24 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from waiting import PATIENCE_SECONDS, until
 
 from gateway import service
 from gateway.judgement import DeviceJudge
+from gateway.store import Store
 from shared import ed25519, model_image, topics
 from shared.identity import Channel, DeviceProfile
 from shared.messages import codec
 from shared.messages.compact import NO_SCORE
 
-LIMIT_SECONDS = 20.0
 HEALTHY = 64
 PROFILE = DeviceProfile(
     "pump-1",
@@ -28,14 +30,6 @@ PROFILE = DeviceProfile(
     1.0,
     tuple(Channel(n, "", 0.0, 2.0**-16) for n in ("flow", "heat")),
 )
-
-
-def until(condition, what):
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"waited {LIMIT_SECONDS:g} s for {what}"
-        time.sleep(0.01)
-    return result
 
 
 def data_message(sequence, readings=16, boot=0, oldest=0, device="pump-1", channels=2, shift=0.0):
@@ -68,7 +62,7 @@ class Partner:
         self.client.reconnect_delay_set(1, 1)
         self.client.connect_async("127.0.0.1", int(url.rsplit(":", 1)[1]))
         self.client.loop_start()
-        assert self._ready.wait(LIMIT_SECONDS)
+        assert self._ready.wait(PATIENCE_SECONDS), f"no subscription of {client_id} at {url}"
 
     def _on_connect(self, client, _userdata, _flags, _reason, _properties):
         client.subscribe([(topic, 1) for topic in self._subscriptions])
@@ -77,7 +71,7 @@ class Partner:
         self.messages[message.topic].append(bytes(message.payload))
 
     def send(self, topic, payload, retain=False):
-        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(LIMIT_SECONDS)
+        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(PATIENCE_SECONDS)
 
     def close(self):
         self.client.disconnect()
@@ -90,8 +84,11 @@ class Device(Partner):
     def __init__(self, url, name="pump-1"):
         super().__init__(url, f"{name}-device", topics.device_stored(name), topics.image(name))
         self.name = name
+        #: The boot of the last birth; None before the first.
+        self.born = None
 
     def birth(self, boot=0, version=0):
+        self.born = boot
         profile = DeviceProfile(self.name, PROFILE.asset, "slow", 1.0, PROFILE.channels)
         self.send(topics.birth(self.name), codec.encode_birth(codec.Birth(profile, boot, version, (), 16, 1)), True)
 
@@ -101,6 +98,36 @@ class Device(Partner):
     def mark(self):
         marks = [codec.decode_stored(payload) for payload in self.messages[topics.device_stored(self.name)]]
         return (marks[-1].boot, marks[-1].next_sequence) if marks else None
+
+
+def until_known(settings, name="pump-1", boot=0):
+    """The gateway has a device's birth. It comes by another connection than readings do, which are nobody's before."""
+
+    def known():
+        with closing(Store(settings.data_folder, read_only=True)) as store:
+            births = [codec.decode_birth(device.birth) for device in store.devices() if device.birth]
+        return any((birth.profile.device, birth.boot) == (name, boot) for birth in births)
+
+    until(known, f"the birth of {name} at the gateway")
+
+
+@contextmanager
+def running(settings, *devices):
+    """A gateway in a thread of this process, once it knows the births of `devices`; its failure is the test's."""
+    stop, ready = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(service.run, settings, stop, ready)
+        try:
+            until(lambda: ready.is_set() or work.done(), "the gateway to reach its brokers")
+            if work.done():
+                work.result()
+            for device in devices:
+                if device.born is not None:
+                    until_known(settings, device.name, device.born)
+            yield
+        finally:
+            stop.set()
+            work.result(PATIENCE_SECONDS)
 
 
 class Cloud(Partner):

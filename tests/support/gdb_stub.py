@@ -3,6 +3,8 @@
 import socket
 from pathlib import Path
 
+from waiting import PATIENCE_SECONDS
+
 _PROGRAM_COUNTER = 15
 
 
@@ -11,7 +13,7 @@ class GdbStub:
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(10.0)
+        self._socket.settimeout(PATIENCE_SECONDS)
         self._socket.connect(str(path))
         self._received = b""
         self.ask("?")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from gateway_partners import until
 from paho.mqtt.enums import CallbackAPIVersion
+from waiting import PATIENCE_SECONDS, until
 
 from shared.credentials import Login
 from tocsin.site.compose_file import Service, read_compose
@@ -53,11 +53,11 @@ class SiteBroker:
 
     def start(self) -> None:
         self.program.start()
-        until(lambda: self.program.trouble(1.0) == "", "the site's broker to be healthy")
+        until(lambda: self.program.trouble(PATIENCE_SECONDS) == "", "the site's broker to be healthy")
 
     def stop(self) -> None:
         self.program.ask_to_stop()
-        self.program.wait(10.0)
+        self.program.wait(PATIENCE_SECONDS)
 
     def login(self, role: str) -> Login:
         return Login(role, self.password_file(role).read_text().strip())

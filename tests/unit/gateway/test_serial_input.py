@@ -5,8 +5,9 @@ import struct
 import time
 
 import pytest
-from gateway_partners import PROFILE, data_message, until
+from gateway_partners import PROFILE, data_message
 from serial_twin import TcpLine
+from waiting import until
 
 from gateway.inputs.serial import SerialInput
 from gateway.inputs.transport import parse_address

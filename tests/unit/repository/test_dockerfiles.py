@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from built_images import BuiltImage, build_image, context_files
-from gateway_partners import until
 from packaging.utils import canonicalize_name
 from site_run import COMPOSE, SiteBroker, made_site, services_of, visible_copy
 from small_devices import PUBLIC_KEY, small_image, small_profile
 from small_devices import signed as signed_image
+from waiting import until
 
 from firmware.host.fleet import write_device
 from firmware.host.replay import Source

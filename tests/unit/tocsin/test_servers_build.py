@@ -4,7 +4,7 @@ import os
 import threading
 
 import pytest
-from demo_run import wait_until
+from waiting import until
 
 from shared.errors import TocsinError, UsageError
 from tocsin.servers import build
@@ -110,7 +110,7 @@ def test_ends_a_build_that_hangs_with_its_children(tools, monkeypatch, tmp_path)
     with pytest.raises(TocsinError, match="'go build' was ended after 0 minutes"):
         build_server("influxdb-1.8", lambda line: None)
     child = int((tmp_path / "child").read_text())
-    wait_until(lambda: not _lives(child), "the end of the child", 10.0)
+    until(lambda: not _lives(child), "the end of the child", 10.0)
     assert _left_over() == ["influxdb-1.8-build.log"]
 
 
@@ -130,7 +130,7 @@ def test_a_second_builder_waits_for_the_first_and_takes_its_program(tools, monke
     ]
     for builder in builders:
         builder.start()
-    wait_until(lambda: any(line.startswith("waiting for another build") for line in said), "the second", 10.0)
+    until(lambda: any(line.startswith("waiting for another build") for line in said), "the second", 10.0)
     (tmp_path / "go on").touch()
     for builder in builders:
         builder.join(20.0)

@@ -8,9 +8,9 @@ import threading
 import time
 
 import pytest
-from demo_run import wait_until
 from fault_proxy import FaultProxy
 from request_splitter import RequestSplitter
+from waiting import until
 
 ANSWER = b"0123456789" * 1000
 TIMEOUT_SECONDS = 0.3
@@ -112,7 +112,7 @@ def test_resets_the_connections_that_hung(proxy, connect):
     proxy.hang()
     connection = connect(proxy)
     connection.request("POST", "/write", b"abc")
-    wait_until(lambda: proxy.connections == 1, "the connection", 10.0)
+    until(lambda: proxy.connections == 1, "the connection", 10.0)
     proxy.pass_through()
     with pytest.raises(ConnectionResetError):
         connection.getresponse()

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from demo_run import wait_until
 from site_run import ROOT, made_site
+from waiting import until
 
 from shared.errors import TocsinError, UsageError
 from tocsin.site.compose_file import COMPLETED, HEALTHY, Health, Service
@@ -59,7 +59,7 @@ def stepping(topology, condition, what):
         topology.step()
         return condition()
 
-    wait_until(step, what, 30.0)
+    until(step, what, 30.0)
 
 
 def lines(tmp_path):
