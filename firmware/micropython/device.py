@@ -1,17 +1,19 @@
 """From samples to messages: the whole behaviour of a sensor, with no clock, no radio and no file.
 
-Runs under MicroPython and CPython alike. `slow` devices are given rows, `fast` ones runs of samples; both put
-finished messages
-into the buffer that they are given. What the C core in `firmware/c` sends for the same samples is the same, byte for
-byte.
+Runs under MicroPython and CPython alike. `slow` devices are given rows, `fast` ones runs of samples; both put finished
+messages into the buffer that they are given. What the C core in `firmware/c` sends for the same samples is the same,
+byte for byte.
 """
 
 import struct
 
 from shared.messages import compact
 from shared.model_image import ImageContent
+from shared.quantized.packed import refuse_packed
+from shared.quantized.samples import RowWindow, centred_inputs
 from shared.quantized.scorer import Scorer
 from shared.signal import definition
+from shared.signal.envelope import EnvelopePlan
 from shared.signal.fast import fast_features
 from shared.signal.integer import SlowWindow, clamp16, gap_between, hold_missing, scale
 from shared.signal.spectrum import SpectrumPlan
@@ -40,18 +42,30 @@ class Device:
         self.install(image)
 
     def install(self, image: ImageContent) -> None:
-        """Run another image from the next reading on. Windows fill anew; boot, sequence and stretch go on."""
+        """Run another image from the next reading on. Windows fill anew; boot, sequence and stretch go on.
+
+        ImageError: it is packed for another processor; nothing was changed.
+        """
+        refuse_packed(image)
         self.close_message()
         self.image = image
         self.scorer = Scorer(image) if image.layers else None
-        #: Scaled features of the reading judged last (slow: only once the window is full).
+        #: Scaled features of the reading judged last (slow: only once the window is full, none with samples as input).
         self.features: "list[int]" = []
+        #: What the model was given last: these features, or the samples of the window.
+        self.inputs: "list[int]" = []
         channels = len(image.channels)
         if image.kind == definition.KIND_SLOW:
-            self._windows = [SlowWindow(image.window) for _ in range(channels)]
+            self._windows = [] if image.samples else [SlowWindow(image.window) for _ in range(channels)]
+            self._rows = RowWindow(image.window if image.samples else 0, channels)
             self._counts_format = "<" + str(channels) + "i"
         else:
             self._plan = SpectrumPlan(image.window)
+            self._envelope: "EnvelopePlan | None" = None
+            if image.envelope_edges:
+                self._envelope = EnvelopePlan(
+                    self._plan, image.envelope_first, image.envelope_bins, image.envelope_edges
+                )
             self._features_format = "<" + str(len(image.features)) + "h"
         self._begin_stretch()
 
@@ -59,6 +73,7 @@ class Device:
         if self.image.kind == definition.KIND_SLOW:
             for window in self._windows:
                 window.reset()
+            self._rows.reset()
         else:
             self._samples: "list[list[int]]" = [[] for _ in self.image.channels]
             self._skip = 0
@@ -93,7 +108,6 @@ class Device:
         self._previous_ns = time_ns
         scalings = self.image.channels
         last = self._last
-        windows = self._windows
         for i in range(len(counts)):
             scaling = scalings[i]
             value = hold_missing(counts[i], scaling.centre, scaling.multiplier, scaling.shift, last[i])
@@ -101,16 +115,28 @@ class Device:
             if limited != value:
                 self.clipped += 1
             last[i] = limited
-            windows[i].push(limited)
         score = compact.NO_SCORE
         top = compact.NO_FEATURE
-        if self.scorer is not None and windows[0].filled == self.image.window:
-            raw: "list[int]" = []
-            for window in windows:
-                raw.extend(window.features())
-            self.features = self._scaled_features(raw)
-            score, top = self.scorer.score(self.features)
+        if self._push_window() and self.scorer is not None:
+            if self.image.samples:
+                self.inputs = self._rows.inputs()
+            else:
+                raw: "list[int]" = []
+                for window in self._windows:
+                    raw.extend(window.features())
+                self.features = self._scaled_features(raw)
+                self.inputs = self.features
+            score, top = self.scorer.score(self.inputs)
         self._add_reading(time_ns, score, top, struct.pack(self._counts_format, *counts))
+
+    def _push_window(self) -> bool:
+        """Put the row held last into the window; whether that is full."""
+        if self.image.samples:
+            self._rows.push(self._last)
+            return self._rows.full
+        for i in range(len(self._windows)):
+            self._windows[i].push(self._last[i])
+        return self._windows[0].filled == self.image.window
 
     def push_run(self, times_ns: "list[int]", columns: "list[list[int]]") -> None:
         """A fast device's next samples, without a gap among them: their times, and the counts of each channel."""
@@ -150,17 +176,21 @@ class Device:
         image = self.image
         raw: "list[int]" = []
         for samples in self._samples:
-            raw.extend(fast_features(self._plan, samples, image.edges))
+            raw.extend(fast_features(self._plan, samples, image.edges, self._envelope))
+        self.features = self._scaled_features(raw)
+        self.inputs = self.features
+        if image.samples:
+            self.inputs, clipped = centred_inputs(self._samples)
+            self.clipped += clipped
         if image.hop >= image.window:
             self._skip = image.hop - image.window
             self._samples = [[] for _ in self._samples]
         else:
             self._samples = [samples[image.hop :] for samples in self._samples]
-        self.features = self._scaled_features(raw)
         score = compact.NO_SCORE
         top = compact.NO_FEATURE
         if self.scorer is not None:
-            score, top = self.scorer.score(self.features)
+            score, top = self.scorer.score(self.inputs)
         self._add_reading(time_ns, score, top, struct.pack(self._features_format, *self.features))
 
     def _add_reading(self, time_ns: int, score: int, top: int, payload: bytes) -> None:
