@@ -19,7 +19,11 @@ from shared.signal.spectrum import SpectrumPlan
 def told(image, times, counts, *, run=97):
     """Data messages of the twin, and the device."""
     messages = []
-    device = Device("press-7", 3, image, lambda _s, _r, head, tail: messages.append(head + compact.data_oldest(0) + tail))
+
+    def take(_sequence, _readings, head, tail):
+        messages.append(head + compact.data_oldest(0) + tail)
+
+    device = Device("press-7", 3, image, take)
     if image.kind == KIND_SLOW:
         for time_ns, row in zip(times.tolist(), counts.tolist(), strict=True):
             device.push_row(time_ns, row)
