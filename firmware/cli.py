@@ -111,6 +111,60 @@ def monitor(
     watch(port, baud=baud, as_json=as_json, acknowledge=acknowledge, say=typer.echo)
 
 
+@app.command("import")
+def import_(
+    model: Annotated[Path, typer.Argument(help="An int8 .tflite file: an autoencoder of dense layers and Conv1D.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the model image goes.")],
+    threshold: Annotated[float | None, typer.Option(help="Mean squared error at which the score is 1.")] = None,
+    healthy: Annotated[str | None, typer.Option(help="A healthy recording that the threshold comes from.")] = None,
+    healthy_rows: Annotated[int | None, typer.Option(help="Only its first N rows.")] = None,
+    channels: Annotated[str, typer.Option(help="Its columns in the model's order, separated by commas.")] = "",
+    time_column: Annotated[str | None, typer.Option(help="Its column with the time.")] = None,
+    window: Annotated[int | None, typer.Option(help="Samples of one channel that the model reads at once.")] = None,
+    sample_rate: Annotated[float | None, typer.Option(help="Samples per second; from 50 on a fast device.")] = None,
+    hop: Annotated[int | None, typer.Option(help="Samples from one window to the next (fast).")] = None,
+    bands: Annotated[int | None, typer.Option(help="Bands of the features that a fast device sends.")] = None,
+    gap: Annotated[float | None, typer.Option(help="A longer step in time, in seconds, ends a stretch.")] = None,
+    counts_per_unit: Annotated[float | None, typer.Option(help="Counts of the new device for 1.0 measured.")] = None,
+    scaler: Annotated[
+        Path | None, typer.Option(help='JSON {"mean": [...], "scale": [...]}: the model saw (value - mean) / scale.')
+    ] = None,
+    device: Annotated[Path | None, typer.Option(help="Folder of the device that it is for.")] = None,
+    provision: Annotated[Path | None, typer.Option(help="Make a new device with it in this folder.")] = None,
+    name: Annotated[str, typer.Option(help="Id of that new device.")] = "",
+    version: Annotated[int | None, typer.Option(help="Version; the next one of the device otherwise.")] = None,
+    round_once: Annotated[
+        bool, typer.Option("--round-once", help="Convolutions for packed kernels; not to the bit TensorFlow's.")
+    ] = False,
+) -> None:
+    """Make a model image of a .tflite file that others trained."""
+    from firmware.importing.command import import_model
+    from firmware.importing.request import ImportRequest
+
+    request = ImportRequest(
+        model=model,
+        out=out,
+        device=device,
+        provision=provision,
+        name=name,
+        window=window,
+        hop=hop,
+        bands=bands,
+        sample_rate_hz=sample_rate,
+        gap_seconds=gap,
+        counts_per_unit=counts_per_unit,
+        scaler=scaler,
+        threshold=threshold,
+        healthy=healthy,
+        healthy_rows=healthy_rows,
+        channels=tuple(each.strip() for each in channels.split(",") if each.strip()),
+        time_column=time_column,
+        version=version,
+        round_once=round_once,
+    )
+    import_model(request, typer.echo)
+
+
 @app.command()
 def inspect(
     image: Annotated[Path, typer.Argument(help="A model image.")],
