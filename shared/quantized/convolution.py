@@ -12,6 +12,16 @@ from shared.image_content import LAYER_CONVOLUTION, LAYER_DENSE, Layer
 from shared.quantized.integer import Dense
 
 
+def _rows_of(layer: Layer, first: int, last: int) -> Dense:
+    """Rows `first` to `last` of a layer of any kind as a dense one; all of them share the layer's lists."""
+    columns = layer.columns
+    weights, bias, multipliers, shifts = layer.weights, layer.bias, layer.multipliers, layer.shifts
+    if last - first < layer.rows:
+        weights = weights[first * columns : last * columns]
+        bias, multipliers, shifts = bias[first:last], multipliers[first:last], shifts[first:last]
+    return Dense(columns, last - first, weights, bias, multipliers, shifts, layer.zero, layer.low, layer.rounding)
+
+
 class Convolution:
     """Every filter reads all channels: `filters` rows of ``taps * channels`` weights, tap by tap.
 
@@ -22,18 +32,8 @@ class Convolution:
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
-        self.dense = Dense(
-            layer.taps * layer.channels,
-            layer.filters,
-            layer.weights,
-            layer.bias,
-            layer.multipliers,
-            layer.shifts,
-            layer.zero,
-            layer.low,
-            layer.rounding,
-        )
-        self.values = [0] * (layer.taps * layer.channels)
+        self.dense = _rows_of(layer, 0, layer.filters)
+        self.values = [0] * layer.columns
 
     def forward(self, x: "list[int]") -> "list[int]":
         """Outputs, int8, of `inputs` int8 values: positions by filters."""
@@ -64,25 +64,9 @@ class Depthwise:
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
-        taps = layer.taps
         each = layer.filters // layer.channels
-        self.filters = []
-        for first in range(0, layer.filters, each):
-            last = first + each
-            self.filters.append(
-                Dense(
-                    taps,
-                    each,
-                    layer.weights[first * taps : last * taps],
-                    layer.bias[first:last],
-                    layer.multipliers[first:last],
-                    layer.shifts[first:last],
-                    layer.zero,
-                    layer.low,
-                    layer.rounding,
-                )
-            )
-        self.values = [0] * taps
+        self.filters = [_rows_of(layer, first, first + each) for first in range(0, layer.filters, each)]
+        self.values = [0] * layer.taps
 
     def forward(self, x: "list[int]") -> "list[int]":
         """Outputs, int8, of `inputs` int8 values: positions by filters."""
@@ -107,14 +91,5 @@ class Depthwise:
 def runnable(layer: Layer) -> "Dense | Convolution | Depthwise":
     """The layer, whatever its kind, ready to run; its rows must be there, which those of a packed layer are not."""
     if layer.kind == LAYER_DENSE:
-        return Dense(
-            layer.inputs,
-            layer.outputs,
-            layer.weights,
-            layer.bias,
-            layer.multipliers,
-            layer.shifts,
-            layer.zero,
-            layer.low,
-        )
+        return _rows_of(layer, 0, layer.outputs)
     return Convolution(layer) if layer.kind == LAYER_CONVOLUTION else Depthwise(layer)
