@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,8 @@ FITTED_FALSE_SHARE = 0.01
 class TrialFigures:
     """Figures of one trial by one candidate; NaN where a figure has no meaning.
 
-    `scores`, `alarm` and `labels` of the counted rows and `windows` among all rows looked at, for figures that pool.
+    `scores` and `labels` of the counted rows, `score_stream` of all rows looked at and `nab_raw`, what the alarms earn
+    in each of NAB's profiles, are for figures that pool.
     """
 
     name: str
@@ -44,8 +46,8 @@ class TrialFigures:
     provisional: bool
     scores: NDArray[np.float64]
     labels: NDArray[np.bool_]
-    alarm_stream: nab.Stream
     score_stream: nab.Stream
+    nab_raw: tuple[tuple[float, int], ...]
 
 
 def look(trial: Trial) -> NDArray[np.int64]:
@@ -71,6 +73,7 @@ def figures_of(trial: Trial, said: Scores) -> TrialFigures:
     level = threshold_for_false_alarms(shown(scores), ~labels, days, 1.0)
     windows = _places(trial, rows)
     first = np.flatnonzero(said.alarm)
+    alarms = begins(said.alarm[rows]).astype(np.float64)
     return TrialFigures(
         trial.name,
         trial.group or trial.name,
@@ -87,8 +90,8 @@ def figures_of(trial: Trial, said: Scores) -> TrialFigures:
         said.provisional,
         scores,
         labels,
-        nab.Stream(begins(said.alarm[rows]).astype(np.float64), windows),
         nab.Stream(said.scores[rows], windows),
+        tuple(nab.raw(nab.Stream(alarms, windows), 0.5, profile) for profile in nab.PROFILES),
     )
 
 
@@ -122,6 +125,11 @@ def _realised(parts: list[TrialFigures]) -> float:
     return sum(part.false_alarms for part in parts) / days if days else float("nan")
 
 
+def _nab(profile: int, parts: list[TrialFigures]) -> float:
+    """NAB's score of the alarms in one of its profiles; a stream without a true window can only lose."""
+    return nab.joined([part.nab_raw[profile] for part in parts], nab.PROFILES[profile])
+
+
 def detection_rate(parts: list[TrialFigures]) -> float:
     """Mean over trials with a fault of the anomalous rows above the level that 1 % of all normal rows pass: fitted."""
     normal = np.concatenate([shown(part.scores)[~part.labels] for part in parts])
@@ -144,12 +152,7 @@ STATISTICS: dict[str, Callable[[list[TrialFigures]], float]] = {
 }
 #: Those of single exams.
 OWN_STATISTICS: dict[str, dict[str, Callable[[list[TrialFigures]], float]]] = {
-    "NAB": {
-        f"nab_{profile.name}": lambda parts, profile=profile: nab.score(  # type: ignore[misc]
-            [part.alarm_stream for part in parts], 0.5, profile
-        )
-        for profile in nab.PROFILES
-    },
+    "NAB": {f"nab_{profile.name}": partial(_nab, place) for place, profile in enumerate(nab.PROFILES)},
     "TEP": {"detection_rate_at_1_percent": detection_rate},
     "FEMTO": {"first_alarm_share_of_life": lambda parts: mean([part.first_alarm_share for part in parts])},
 }
@@ -164,11 +167,7 @@ def exam_figures(exam: str, parts: list[TrialFigures], seed: int) -> dict[str, f
     units = list(groups.values())
     for name, statistic in (STATISTICS | OWN_STATISTICS.get(exam, {})).items():
         row[name] = _known(statistic(parts))
-        low, high = bootstrap(
-            units,
-            lambda drawn, statistic=statistic: statistic([part for unit in drawn for part in unit]),  # type: ignore[misc]
-            seed=seed,
-        )
+        low, high = bootstrap(units, partial(_of_units, statistic), seed=seed)
         row[f"{name}_interval"] = None if math.isnan(low) else [low, high]
     row["events"] = sum(part.events for part in parts)
     row["events_caught"] = sum(len(part.delays_seconds) for part in parts)
@@ -180,6 +179,10 @@ def exam_figures(exam: str, parts: list[TrialFigures], seed: int) -> dict[str, f
                 nab.best_threshold([part.score_stream for part in parts], profile)[1]
             )
     return row
+
+
+def _of_units(statistic: Callable[[list[TrialFigures]], float], units: list[list[TrialFigures]]) -> float:
+    return statistic([part for unit in units for part in unit])
 
 
 def _known(value: float) -> float | None:

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.evaluation.exams.made import recording_of
+from tocsin.evaluation.exams.made import after, recording_of, settled
 from tocsin.evaluation.trial import Exam, Trial
 
 SAMPLE_RATE_HZ = 48_000.0
 #: The first 60 % of the normal file are healthy, the rest is judged.
 HEALTHY_SHARE = 0.6
+#: What a stretch begins with is not counted: no window has closed by then.
+SETTLE_ROWS = 12_000
 
 
 def trials(folder: Path) -> Iterator[Trial]:
@@ -30,7 +32,8 @@ def trials(folder: Path) -> Iterator[Trial]:
         starts = np.array([0, healthy_rows, len(normal)])
         recording = recording_of(values, 1.0 / SAMPLE_RATE_HZ, healthy_rows, starts)
         name = path.stem.removeprefix("1797_").removesuffix("_DE48")
-        yield Trial(name, recording, healthy_rows, labels, np.arange(len(values)) >= healthy_rows, group=name)
+        counted = after(len(values), healthy_rows) & settled(len(values), starts, SETTLE_ROWS)
+        yield Trial(name, recording, healthy_rows, labels, counted, group=name)
 
 
 def _drive_end(path: Path) -> NDArray[np.float64]:

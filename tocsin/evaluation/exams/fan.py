@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.recordings import read_recording
-from tocsin.evaluation.exams.made import recording_of
+from tocsin.evaluation.exams.made import after, recording_of, settled
 from tocsin.evaluation.trial import Exam, Published, Trial
 
 SAMPLE_RATE_HZ = 200.0
 CLIP_ROWS = 200
+#: What a clip begins with is not counted: no window has closed by then.
+SETTLE_ROWS = 64
 #: Clips of a healthy folder that are judged instead of learned: the last quarter.
 HEALTHY_SHARE = 0.75
 #: Clips of another session that are told to be healthy.
@@ -42,7 +44,7 @@ def _trial(
         recording_of(clips.reshape(rows, 3), 1.0 / SAMPLE_RATE_HZ, healthy_rows, starts),
         healthy_rows,
         np.repeat(labels, CLIP_ROWS),
-        np.arange(rows) >= told,
+        after(rows, told) & settled(rows, starts, SETTLE_ROWS),
         recalibration=(healthy_rows, told) if recalibration_clips else None,
         group=name,
     )

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from shared.recordings import read_recording
-from tocsin.evaluation.exams.made import recording_of
+from tocsin.evaluation.exams.made import after, recording_of, settled
 from tocsin.evaluation.trial import Exam, Published, Trial
 
 SAMPLE_RATE_HZ = 25_600.0
 SNAPSHOT_ROWS = 2560
+#: What a snapshot begins with is not counted: no window has closed by then.
+SETTLE_ROWS = 2048
 #: Snapshots that are declared healthy: the first sixth of life.
 HEALTHY_SHARE = 1 / 6
 #: Columns of the two accelerations, behind a clock of four.
@@ -31,7 +33,8 @@ def trials(folder: Path) -> Iterator[Trial]:
         recording = recording_of(read.values, 1.0 / SAMPLE_RATE_HZ, healthy_rows, starts)
         rows = np.arange(recording.rows)
         labels = rows >= int(starts[snapshots // 2])
-        yield Trial(home.name, recording, healthy_rows, labels, rows >= healthy_rows, group=home.name)
+        counted = after(recording.rows, healthy_rows) & settled(recording.rows, starts, SETTLE_ROWS)
+        yield Trial(home.name, recording, healthy_rows, labels, counted, group=home.name)
 
 
 EXAM = Exam(

@@ -32,3 +32,13 @@ def after(rows: int, first: int) -> NDArray[np.bool_]:
     [False, True, True]
     """
     return np.arange(rows) >= first
+
+
+def settled(rows: int, starts: NDArray[np.int64], settle_rows: int) -> NDArray[np.bool_]:
+    """Bool (rows,): all but the first `settle_rows` behind each of `starts`, where no window has closed yet.
+
+    >>> settled(6, np.array([0, 4]), 1).tolist()
+    [False, True, True, True, False, True]
+    """
+    index = np.arange(rows)
+    return index - starts[np.searchsorted(starts, index, side="right") - 1] >= settle_rows

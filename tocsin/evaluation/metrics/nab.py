@@ -53,6 +53,11 @@ def scaled_sigmoid(position: float) -> float:
     return -1.0 if position > 3.0 else 2.0 / (1.0 + math.exp(5.0 * position)) - 1.0
 
 
+def _sigmoids(positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    near = np.minimum(positions, 3.0)
+    return np.where(positions > 3.0, -1.0, 2.0 / (1.0 + np.exp(5.0 * near)) - 1.0)
+
+
 def probation_rows(rows: int) -> int:
     """Rows at the beginning of a recording that are not scored.
 
@@ -76,13 +81,12 @@ def _rewards(rows: int, windows: tuple[tuple[int, int], ...], profile: Profile) 
     highest = scaled_sigmoid(-1.0)
     for number, (first, last) in enumerate(windows):
         length = last - first + 1
-        for row in range(first, last + 1):
-            position = -(last - row + 1) / length
-            values[row] = scaled_sigmoid(position) * profile.true_positive / highest
+        before_end = np.arange(length, 0, -1)
+        values[first : last + 1] = _sigmoids(-before_end / length) * profile.true_positive / highest
         owners[first : last + 1] = number
         following = windows[number + 1][0] if number + 1 < len(windows) else rows
-        for row in range(last + 1, following):
-            values[row] = scaled_sigmoid(abs(row - last) / max(length - 1, 1)) * profile.false_positive
+        after = np.arange(1, following - last)
+        values[last + 1 : following] = _sigmoids(after / max(length - 1, 1)) * profile.false_positive
     owners[: probation_rows(rows)] = -2
     return _Rewards(values, owners)
 
@@ -122,12 +126,18 @@ def score(streams: list[Stream], threshold: float, profile: Profile = STANDARD) 
     >>> [round(score([Stream(scores, windows)], 1.0), 6) for scores in (quiet, loud)]
     [0.0, 100.0]
     """
-    raw, windows = 0.0, 0
-    for stream in streams:
-        levels, gains, scored = _steps(stream, profile)
-        raw += float(gains[levels >= threshold].sum()) - profile.false_negative * scored
-        windows += scored
-    return _normalised(raw, windows, profile)
+    return joined([raw(stream, threshold, profile) for stream in streams], profile)
+
+
+def raw(stream: Stream, threshold: float, profile: Profile) -> tuple[float, int]:
+    """What one stream earns before all are joined, and the windows of it that are scored."""
+    levels, gains, scored = _steps(stream, profile)
+    return float(gains[levels >= threshold].sum()) - profile.false_negative * scored, scored
+
+
+def joined(parts: list[tuple[float, int]], profile: Profile) -> float:
+    """Normalised score of streams that `raw` judged; NaN where none has a window."""
+    return _normalised(sum(part[0] for part in parts), sum(part[1] for part in parts), profile)
 
 
 def best_threshold(streams: list[Stream], profile: Profile = STANDARD) -> tuple[float, float]:
