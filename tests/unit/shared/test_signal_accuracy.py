@@ -89,16 +89,15 @@ def knocking(samples, amplitude, rng):
 
 
 def exact_envelope(windows, first, bins, edges):
-    """Energies of the envelope's bands in the features' unit, and the energy that would modulate the envelope wholly."""
+    """Energies of the envelope's bands in the features' unit, and the one that would modulate the envelope wholly."""
     samples = windows.shape[1]
     band = np.fft.fft(windows - windows.mean(axis=1, keepdims=True))[:, first : first + bins]
     squares = 256 * np.abs(np.fft.ifft(band) * 2 * bins / samples) ** 2
     mean = squares.mean(axis=1, keepdims=True)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(bins) / bins)
     energies = np.abs(np.fft.rfft((squares - mean) * hann)) ** 2
-    return np.stack([energies[:, a:b].sum(axis=1) for a, b in itertools.pairwise(edges)], axis=1), (
-        mean * bins / 2
-    ) ** 2
+    bands = np.stack([energies[:, low:high].sum(axis=1) for low, high in itertools.pairwise(edges)], axis=1)
+    return bands, (mean * bins / 2) ** 2
 
 
 @pytest.mark.parametrize("signal", [modulated, knocking])
