@@ -28,7 +28,7 @@ class Trace:
     features
         int16, shape (readings, features); zeros where there are none.
     outputs
-        int8, shape (readings, features): the autoencoder's output; zeros where there is none.
+        int8, shape (readings, inputs of the model): its output; zeros where there is none.
     scores, tops
         uint32 Q12 and uint16, shape (readings,).
     """
@@ -81,10 +81,11 @@ def messages_of(output: bytes) -> list[bytes]:
     return messages
 
 
-def trace_of(content: bytes, features: int) -> Trace:
-    """The trace file of an image with that many features."""
+def trace_of(content: bytes, features: int, inputs: int | None = None) -> Trace:
+    """The trace file of an image with that many features, and inputs of its model if they are not the features."""
+    outputs = features if inputs is None else inputs
     record = np.dtype(
-        [("features", "<i2", (features,)), ("outputs", "i1", (features,)), ("score", "<u4"), ("top", "<u2")]
+        [("features", "<i2", (features,)), ("outputs", "i1", (outputs,)), ("score", "<u4"), ("top", "<u2")]
     )
     table = np.frombuffer(content, record)
     return Trace(table["features"], table["outputs"], table["score"], table["top"])
@@ -98,12 +99,14 @@ def run_device(
     stream: bytes,
     *,
     features: int,
+    inputs: int | None = None,
     next_image: bytes | None = None,
     limit_seconds: float = 300.0,
 ) -> tuple[list[bytes], Trace]:
     """Run the host program over a whole stream; its messages, and what it computed for each reading.
 
-    `features` is the number of features of the image, and of the next one where there is one.
+    `features` is the number of features of the image, and of the next one where there is one; `inputs` that of the
+    model's inputs, if these are not the features.
 
     Raises FirmwareError, with what the program said, when it does not end well.
     """
@@ -121,4 +124,4 @@ def run_device(
         if result.returncode:
             said = result.stderr.decode(errors="replace").strip()
             raise FirmwareError(said or f"{program} ended with status {result.returncode}")
-        return messages_of(result.stdout), trace_of((place / "trace").read_bytes(), features)
+        return messages_of(result.stdout), trace_of((place / "trace").read_bytes(), features, inputs)

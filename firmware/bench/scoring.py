@@ -19,7 +19,8 @@ _FEATURES = RAM_ADDRESS + 0x3000
 _FIRST = RAM_ADDRESS + 0x8000
 _SECOND = RAM_ADDRESS + 0xC000
 _FENCE = bytes(range(16, 32))
-_SOURCES = ("src/tocsin_image.c", "src/tocsin_sha256.c", "src/tocsin_status.c", "kernels/score.c")
+_READER = ("cursor", "image", "image_layers", "layer", "dense", "convolution", "sha256", "status")
+_SOURCES = (*(f"src/tocsin_{name}.c" for name in _READER), "kernels/score.c")
 
 
 def score_emulated(

@@ -46,8 +46,8 @@ def birth_parts(birth: Birth) -> tuple[bytes, bytes, bytes]:
 
 
 def widest_of(content: ImageContent) -> int:
-    """The most values that stand between two layers, features included."""
-    return max([len(content.features), *(layer.outputs for layer in content.layers)])
+    """The most values that stand between two layers, the model's inputs included."""
+    return max([content.inputs, *(layer.outputs for layer in content.layers)])
 
 
 def header(birth: Birth, content: ImageContent, options: BoardOptions, board: str, version: str) -> str:
@@ -62,10 +62,12 @@ def header(birth: Birth, content: ImageContent, options: BoardOptions, board: st
         "GATEWAY_USART": str(gateway),
         "SAMPLES_USART": str(samples),
         "DEVICE_SLOW": str(int(content.kind == definition.KIND_SLOW)),
+        "DEVICE_SAMPLES": str(int(content.samples)),
         "DEVICE_CHANNELS": str(len(content.channels)),
         "DEVICE_FEATURES": str(len(content.features)),
         "DEVICE_WINDOW": str(content.window),
         "DEVICE_WIDEST": str(widest_of(content)),
+        "DEVICE_KERNEL_BYTES": "0",
     }
     lines = "".join(f"#define TOCSIN_{name} {value}\n" for name, value in definitions.items())
     return (

@@ -6,6 +6,7 @@ from firmware.codegen.digest import digest_of
 from firmware.codegen.sine import QUARTER
 from shared import model_image
 from shared.messages import compact
+from shared.quantized import targets
 from shared.serial import framing
 from shared.signal import definition
 
@@ -75,6 +76,9 @@ _IMAGE = (
     "EXPECTED_LIMIT",
 )
 
+#: Numbers that an image says, without the prefix of its limits.
+_MODEL = ("INPUT_FEATURES", "INPUT_SAMPLES", "LAYER_DENSE", "LAYER_CONVOLUTION", "LAYER_DEPTHWISE")
+
 _MESSAGE = ("NO_SCORE", "NO_FEATURE", "TAG_UINT16", "TAG_UINT32", "TAG_INT16", "TAG_INT32", "TAG_INT64")
 
 
@@ -113,10 +117,24 @@ def header_offsets() -> list[tuple[str, int]]:
     return list(zip((*_HEADER_FIELDS, "RESERVED"), offsets, strict=True))
 
 
+def _targets() -> list[tuple[str, int]]:
+    """The processors that layers are packed for, and the blocks of each."""
+    numbers = range(targets.TARGET_ANY + 1, targets.TARGET_LAST + 1)
+    names = [targets.target_name(number).upper().replace("-", "_") for number in numbers]
+    result = [("TARGETS", targets.TARGET_LAST + 1), ("TARGET_ANY", targets.TARGET_ANY)]
+    result += [(f"TARGET_{name}", number) for name, number in zip(names, numbers, strict=True)]
+    for name, number in zip(names, numbers, strict=True):
+        result.append((f"TARGET_{name}_BLOCK_ROWS", targets.packed(number).block_rows))
+        result.append((f"TARGET_{name}_COLUMN_STEP", targets.packed(number).column_step))
+    return result
+
+
 def constants() -> list[tuple[str, int]]:
     """Every constant of the header file, name without prefix and value, in its order."""
     result = [(name, getattr(definition, name)) for name in _DEFINITIONS]
     result += [("IMAGE_" + name.removeprefix("IMAGE_"), getattr(model_image, name)) for name in _IMAGE]
+    result += [(name, getattr(model_image, name)) for name in _MODEL]
+    result += _targets()
     result += [(name, getattr(compact, name)) for name in _MESSAGE]
     result += [("IMAGE_AT_" + name, offset) for name, offset in header_offsets()]
     result += [("FRAME_" + name, getattr(framing, name)) for name in _FRAMES]

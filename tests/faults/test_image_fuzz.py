@@ -12,8 +12,11 @@ import struct
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from drawn_layers import drawn_chain
 from image_borders import border_images
+from layer_images import with_drawn_blocks
 from small_devices import signed, small_image, small_profile
 
 from firmware.build import C_FOLDER, IMAGE_CHECK_PROGRAM, WARNINGS, build_host, find_compiler
@@ -29,10 +32,13 @@ LIMIT_SECONDS = 3600
 VERDICTS = set(range(12))
 
 
+KERNEL: tuple[str, ...] = ()
+
+
 def build(folder: Path, flags: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
     command = [
-        *(*find_compiler(), "-std=c99", "-O2", *WARNINGS, *flags),
-        *(f"-I{C_FOLDER / name}" for name in ("include", "generated", "ports/fuzz")),
+        *(*find_compiler(), "-std=c99", "-O2", *WARNINGS, *KERNEL, *flags),
+        *(f"-I{C_FOLDER / name}" for name in ("include", "generated", "kernels", "ports/fuzz")),
         *(str(path) for name in ("src", "generated", "ports/fuzz") for path in sorted((C_FOLDER / name).glob("*.c"))),
         *("-o", str(folder / "image-fuzz")),
     ]
@@ -74,6 +80,31 @@ def with_layers(content: ImageContent, widths: list[int]) -> ImageContent:
     return content
 
 
+def with_kinds(content: ImageContent, kinds: str, *, samples: bool = False, target: int = 0) -> ImageContent:
+    """The same recipe with drawn layers of these kinds, packed for a target where one is given."""
+    rng = np.random.default_rng(len(kinds) + 7 * target)
+    channels = len(content.channels)
+    if samples:
+        content.samples = True
+        content.features = content.features if content.kind else []
+    positions, width = (content.window, channels) if samples else (len(content.features), 1)
+    content.weights = [9] * content.inputs
+    content.layers = drawn_chain(rng, positions * width, width, kinds, extreme=target == 0, most=5)
+    content.golden_features = [3] * content.inputs
+    content.golden_output = [0] * content.inputs
+    return with_drawn_blocks(content, target) if target else content
+
+
+def with_envelope(content: ImageContent) -> ImageContent:
+    content.envelope_first, content.envelope_bins, content.envelope_edges = 1, 16, [0, 4, 9]
+    content.features += content.features[:2] * len(content.channels)
+    content.window, content.layers = 64, []
+    content.edges[-1] = 33
+    content.weights = [9] * len(content.features)
+    content.golden_features = content.golden_output = [0] * len(content.features)
+    return content
+
+
 @pytest.fixture(scope="module")
 def bases():
     """Valid images of every form, small so that mutations meet what is checked."""
@@ -87,6 +118,17 @@ def bases():
         with_layers(small_image(fast, bands=3), []),
         with_layers(small_image(slow), [1] * 11),
         with_layers(small_image(fast, bands=1), [3, 2, 3]),
+        with_envelope(small_image(fast, bands=2)),
+        with_kinds(with_envelope(small_image(fast, bands=1)), "cw"),
+        with_kinds(small_image(slow), "cwcd"),
+        with_kinds(small_image(slow), "wwd", samples=True),
+        with_kinds(small_image(fast, bands=1), "cc", samples=True),
+        with_kinds(small_image(slow), "d", target=2),
+        with_kinds(small_image(slow), "dcdd", target=2),
+        with_kinds(small_image(slow), "cwd", target=2, samples=True),
+        with_kinds(small_image(fast, bands=1), "cwc", target=2, samples=True),
+        with_kinds(small_image(slow), "cd", target=1),
+        with_kinds(small_image(slow), "cwd", target=3, samples=True),
     ]
     images = [signed(contents[0]), *(model_image.seal(model_image.encode(content)) for content in contents[1:])]
     return b"".join(struct.pack("<I", len(image)) + image for image in images)

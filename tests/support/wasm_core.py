@@ -21,6 +21,9 @@ LIMIT_SECONDS = 240
 _SENSOR = ("src/*.c", "generated/*.c", "ports/wasm/sensor.c")
 _KERNEL = (
     "src/tocsin_integer.c",
+    "src/tocsin_layer.c",
+    "src/tocsin_dense.c",
+    "src/tocsin_convolution.c",
     "generated/tocsin_sine_table.c",
     "kernels/run.c",
     "kernels/portable.c",
@@ -74,7 +77,14 @@ def _run(script: str, arguments: list[str], given: bytes) -> bytes:
 
 
 def run_sensor(
-    module: Path, folder: Path, image: bytes, boot: int, stream: bytes, features: int, next_image: bytes | None = None
+    module: Path,
+    folder: Path,
+    image: bytes,
+    boot: int,
+    stream: bytes,
+    features: int,
+    next_image: bytes | None = None,
+    inputs: int | None = None,
 ) -> tuple[list[bytes], Trace]:
     """Messages, and what was computed for each reading, as `firmware.c_program.run_device` gives them."""
     (folder / "image").write_bytes(image)
@@ -84,7 +94,7 @@ def run_sensor(
         (folder / "next").write_bytes(next_image)
         arguments.append(str(folder / "next"))
     _run("sensor.mjs", arguments, stream)
-    return messages_of((folder / "messages").read_bytes()), trace_of((folder / "trace").read_bytes(), features)
+    return messages_of((folder / "messages").read_bytes()), trace_of((folder / "trace").read_bytes(), features, inputs)
 
 
 def statuses_in_wasm(module: Path, images: list[bytes]) -> list[int]:

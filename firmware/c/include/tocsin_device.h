@@ -19,6 +19,7 @@
 #include "tocsin_score.h"
 #include "tocsin_slow.h"
 #include "tocsin_status.h"
+#include "tocsin_target.h"
 
 /* How many elements of each pool an image needs. */
 struct tocsin_needs {
@@ -28,12 +29,17 @@ struct tocsin_needs {
     size_t bytes;
 };
 
-/* The same for a port that knows its image when it is built: `slow` is 1 or 0, the rest are fields of the image. */
-#define TOCSIN_NEEDS_INT64S(slow, channels) (TOCSIN_MESSAGE_READINGS + (slow) * (channels))
-#define TOCSIN_NEEDS_INT32S(slow, channels, window)                                                                    \
-    (TOCSIN_MESSAGE_READINGS + ((slow) ? (2 + TOCSIN_MESSAGE_READINGS) * (channels) : (window)))
-#define TOCSIN_NEEDS_INT16S(slow, channels, features, window)                                                          \
-    (TOCSIN_MESSAGE_READINGS + (channels) + (features) + (channels) * (window) +                                       \
+/* The same for a port that knows its image when it is built. `slow` and `samples` are 1 or 0: the kind, and whether the
+ * model reads samples; `kernel_bytes` are the buffers of a packed model (tocsin_kernel_needs, `scored`), 0 for target any;
+ * `widest` is 0 for a packed model; the rest are fields of the image. */
+#define TOCSIN_NEEDS_INT64S(slow, samples, channels, window)                                                           \
+    (TOCSIN_MESSAGE_READINGS + (((samples) ? (window) > 1 : (slow)) ? (channels) : 0))
+#define TOCSIN_NEEDS_INT32S(slow, samples, channels, window, kernel_bytes)                                             \
+    (TOCSIN_MESSAGE_READINGS + ((slow) ? ((samples) ? 0 : 2) * (channels) + TOCSIN_MESSAGE_READINGS * (channels)       \
+                                       : (window)) +                                                                   \
+     (kernel_bytes) / 4)
+#define TOCSIN_NEEDS_INT16S(slow, samples, channels, features, window)                                                 \
+    (TOCSIN_MESSAGE_READINGS + (channels) + (features) + (channels) * (window) * (!(slow) && (samples) ? 2 : 1) +      \
      ((slow) ? 0 : TOCSIN_MESSAGE_READINGS * (features)))
 #define TOCSIN_NEEDS_BYTES(slow, channels, features, widest)                                                           \
     (2 * (widest) + TOCSIN_MESSAGE_BYTES(slow, (slow) ? (channels) : (features)))
@@ -42,7 +48,7 @@ struct tocsin_needs {
 #define TOCSIN_NEEDS_INT64S_MAX (TOCSIN_MESSAGE_READINGS + TOCSIN_CHANNELS_MAX)
 #define TOCSIN_NEEDS_INT32S_MAX                                                                                        \
     (TOCSIN_MESSAGE_READINGS + 2 * TOCSIN_CHANNELS_MAX + TOCSIN_FAST_WINDOW_MAX +                                      \
-     TOCSIN_MESSAGE_READINGS * TOCSIN_CHANNELS_MAX)
+     TOCSIN_MESSAGE_READINGS * TOCSIN_CHANNELS_MAX + TOCSIN_KERNEL_BYTES_MAX / 4)
 #define TOCSIN_NEEDS_INT16S_MAX                                                                                        \
     (TOCSIN_MESSAGE_READINGS + TOCSIN_CHANNELS_MAX + TOCSIN_FEATURES_MAX +                                             \
      TOCSIN_CHANNELS_MAX * TOCSIN_FAST_WINDOW_MAX + TOCSIN_MESSAGE_READINGS * TOCSIN_FEATURES_MAX)
@@ -70,7 +76,8 @@ struct tocsin_sink {
 struct tocsin_reading {
     bool is_new;              /* false: the sample closed no window, and the rest means nothing */
     int64_t time_ns;
-    const int16_t *features;  /* scaled, image->features of them; NULL while the window is not full or without a model */
+    const int16_t *features;  /* scaled, image->features of them; NULL where none were computed */
+    const int16_t *inputs;    /* what the model read, image->inputs of them; NULL without a score */
     struct tocsin_score score;
 };
 
@@ -89,17 +96,20 @@ struct tocsin_device {
     int16_t *ring;     /* fast: channels x window */
     int32_t *points;   /* fast: window */
     uint32_t position; /* fast: where the next sample goes */
-    uint32_t until;    /* fast: samples until the next window closes */
+    uint32_t until;    /* samples until the next window closes; of a slow device whose model reads samples, until the
+                        * first one is full */
     int16_t *features;
+    int16_t *inputs;   /* of the model: the features, or the samples of the window */
     struct tocsin_activations activations;
     struct tocsin_message message;
     uint8_t *encoded;
 };
 
-/* How much memory a device with this image needs. */
+/* How much memory a device with this image needs, which this build can run. */
 struct tocsin_needs tocsin_needs_of(const struct tocsin_image *image);
 
-/* Begin a boot: readings count from 0, the first stretch is 0. Checks the golden vector. */
+/* Begin a boot: readings count from 0, the first stretch is 0. Checks that this build runs the image (tocsin_target.h) and
+ * the golden vector. */
 TOCSIN_MUST_USE enum tocsin_status tocsin_device_start(struct tocsin_device *device, const char *id, uint64_t boot,
                                                        const struct tocsin_image *image,
                                                        const struct tocsin_memory *memory,

@@ -1,4 +1,4 @@
-/* The int8 autoencoder of an image and its score: dense layers with one rounding, then the weighted squared error. */
+/* The int8 model of an image and its score: layers with one rounding, then the weighted squared error. */
 
 #ifndef TOCSIN_SCORE_H
 #define TOCSIN_SCORE_H
@@ -6,30 +6,30 @@
 #include <stdint.h>
 
 #include "tocsin_image.h"
+#include "tocsin_judge.h"
 #include "tocsin_status.h"
 
-struct tocsin_score {
-    uint32_t score;       /* Q12: 4096 is the threshold; TOCSIN_NO_SCORE when there is none */
-    uint16_t top;         /* the feature furthest from expected; TOCSIN_NO_FEATURE when there is none */
-    const int8_t *output; /* the autoencoder's output, image->features values; NULL when there is none */
-};
-
-/* Two buffers of image->widest values each: layers read one and write the other. */
+/* What the layers of an image read and write, as tocsin_needs_of (tocsin_device.h) counts it. */
 struct tocsin_activations {
-    int8_t *first;
-    int8_t *second;
+    uint8_t *first;   /* image->widest values: layers read one and write the other; packed: as the kernel says, */
+    uint8_t *second;  /* aligned to 4 */
+    uint8_t *scratch; /* packed: what a convolution gathers, aligned to 4 */
+    int64_t *parts;   /* a place for each channel where tocsin_judge_has_parts */
 };
 
-/* y[outputs] = layer(x[inputs]); x and y do not overlap. */
-void tocsin_dense(const struct tocsin_layer *layer, const int8_t *x, int8_t *y);
+/* int8 values of image->inputs scaled ones. */
+void tocsin_quantize_inputs(const struct tocsin_image *image, const int16_t *inputs, int8_t *x);
 
-/* The score of image->features scaled features; result->output points into `activations`. */
-void tocsin_score_features(const struct tocsin_image *image, const int16_t *features,
-                           const struct tocsin_activations *activations, struct tocsin_score *result);
+/* The score of image->inputs scaled values, features or samples as image->input says. result->output points into
+ * `activations`; it is NULL where a kernel judged the last layer without keeping its output. The image has layers and has
+ * passed tocsin_target_check. */
+void tocsin_score_inputs(const struct tocsin_image *image, const int16_t *inputs,
+                         const struct tocsin_activations *activations, struct tocsin_score *result);
 
-/* Whether this build computes what the image's maker computed: TOCSIN_OK or TOCSIN_GOLDEN_MISMATCH. An image without
- * layers has nothing to check. `features` is a buffer of image->features values. */
-TOCSIN_MUST_USE enum tocsin_status tocsin_golden_check(const struct tocsin_image *image, int16_t *features,
+/* Whether this build computes what the image's maker computed: TOCSIN_OK, TOCSIN_GOLDEN_MISMATCH, or what
+ * tocsin_target_check says. An image without layers has nothing else to check. `inputs` is a buffer of image->inputs
+ * values. */
+TOCSIN_MUST_USE enum tocsin_status tocsin_golden_check(const struct tocsin_image *image, int16_t *inputs,
                                                        const struct tocsin_activations *activations);
 
 #endif

@@ -22,6 +22,9 @@ enum tocsin_status {
     TOCSIN_IMAGE_EDGES,      /* band edges do not ascend, or pass the last bin */
     TOCSIN_IMAGE_LAYER,      /* a layer's sizes, multipliers, shifts or bias out of range */
     TOCSIN_IMAGE_LEFTOVER,   /* bytes after the last section */
+    TOCSIN_IMAGE_TARGET,     /* packed for another processor than this build's */
+    TOCSIN_IMAGE_UNALIGNED,  /* packed, and at an address that is no multiple of 4 */
+    TOCSIN_IMAGE_LEFT_OUT,   /* packed, with blocks or layers that this build's kernel was built without */
     TOCSIN_GOLDEN_MISMATCH,  /* the golden vector gives another output or score here */
     TOCSIN_OTHER_CHANNELS,   /* the image was made for another device */
     TOCSIN_MEMORY_SMALL,     /* a caller's buffer is smaller than tocsin_needs says */

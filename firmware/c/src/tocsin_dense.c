@@ -1,18 +1,16 @@
 #include "tocsin_bytes.h"
-#include "tocsin_score.h"
+#include "tocsin_layer.h"
 
 /* The image's reader has made sure that the accumulator stays within int32 whatever x is. */
 void tocsin_dense(const struct tocsin_layer *layer, const int8_t *x, int8_t *y)
 {
     const uint8_t *weight = layer->weights;
-    for (uint32_t row = 0; row < layer->outputs; row++) {
+    for (uint32_t row = 0; row < layer->rows; row++) {
         int32_t total = tocsin_read_i32(layer->bias + 4 * row);
-        for (uint32_t i = 0; i < layer->inputs; i++) {
+        for (uint32_t i = 0; i < layer->columns; i++) {
             total += tocsin_read_i8(weight) * x[i];
             weight++;
         }
-        int64_t scaled =
-            tocsin_requantize(total, tocsin_read_u32(layer->multipliers + 4 * row), layer->shifts[row]) + layer->zero;
-        y[row] = scaled < layer->low ? layer->low : tocsin_clamp8(scaled);
+        y[row] = tocsin_layer_output(layer, row, total);
     }
 }

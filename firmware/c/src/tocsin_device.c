@@ -1,6 +1,7 @@
 #include "tocsin_device.h"
 
 #include "tocsin_fast.h"
+#include "tocsin_inputs.h"
 #include "tocsin_memory.h"
 
 #define PROFILE_DIGEST_BYTES 8
@@ -8,6 +9,11 @@
 static bool is_slow(const struct tocsin_device *device)
 {
     return device->image.kind == TOCSIN_KIND_SLOW;
+}
+
+static bool reads_samples(const struct tocsin_device *device)
+{
+    return device->image.input == TOCSIN_INPUT_SAMPLES;
 }
 
 static bool is_inner(char letter)
@@ -32,11 +38,10 @@ static bool copy_id(const char *from, char to[TOCSIN_DEVICE_ID_MAX + 1])
 
 static void begin_stretch(struct tocsin_device *device)
 {
-    if (is_slow(device)) {
+    device->position = 0;
+    device->until = device->image.window;
+    if (is_slow(device) && !reads_samples(device)) {
         tocsin_slow_reset(&device->slow);
-    } else {
-        device->position = 0;
-        device->until = device->image.window;
     }
     for (uint32_t channel = 0; channel < device->image.channels; channel++) {
         device->held[channel] = 0;
@@ -49,6 +54,10 @@ enum tocsin_status tocsin_device_start(struct tocsin_device *device, const char 
 {
     if (!copy_id(id, device->id)) {
         return TOCSIN_BAD_DEVICE_ID;
+    }
+    enum tocsin_status status = tocsin_target_check(image);
+    if (status != TOCSIN_OK) {
+        return status;
     }
     if (!tocsin_memory_suffices(memory, image)) {
         return TOCSIN_MEMORY_SMALL;
@@ -63,7 +72,7 @@ enum tocsin_status tocsin_device_start(struct tocsin_device *device, const char 
     device->previous_ns = 0;
     tocsin_memory_lay_out(device, memory);
     begin_stretch(device);
-    return tocsin_golden_check(image, device->features, &device->activations);
+    return tocsin_golden_check(image, device->inputs, &device->activations);
 }
 
 enum tocsin_status tocsin_device_close_message(struct tocsin_device *device)
@@ -94,10 +103,14 @@ enum tocsin_status tocsin_device_install(struct tocsin_device *device, const str
             return TOCSIN_OTHER_CHANNELS;
         }
     }
+    enum tocsin_status status = tocsin_target_check(image);
+    if (status != TOCSIN_OK) {
+        return status;
+    }
     if (!tocsin_memory_suffices(memory, image)) {
         return TOCSIN_MEMORY_SMALL;
     }
-    enum tocsin_status status = tocsin_device_close_message(device);
+    status = tocsin_device_close_message(device);
     device->image = *image;
     tocsin_memory_lay_out(device, memory);
     begin_stretch(device);
@@ -151,13 +164,25 @@ static void scale_features(struct tocsin_device *device, uint32_t first, const i
     }
 }
 
-/* The score of device->features, where the image has a model. */
+/* The score of device->inputs, where the image has a model. */
 static void judge(struct tocsin_device *device, struct tocsin_reading *reading)
 {
-    reading->features = device->features;
     if (device->image.layers != 0) {
-        tocsin_score_features(&device->image, device->features, &device->activations, &reading->score);
+        reading->inputs = device->inputs;
+        tocsin_score_inputs(&device->image, device->inputs, &device->activations, &reading->score);
     }
+}
+
+/* A row of a device whose model reads samples: scored once the window is full. */
+static void samples_reading(struct tocsin_device *device, struct tocsin_reading *reading)
+{
+    tocsin_inputs_push(&device->image, device->held, device->inputs);
+    reading->is_new = true;
+    if (device->until > 1) {
+        device->until--;
+        return;
+    }
+    judge(device, reading);
 }
 
 static void slow_reading(struct tocsin_device *device, struct tocsin_reading *reading)
@@ -172,6 +197,7 @@ static void slow_reading(struct tocsin_device *device, struct tocsin_reading *re
         tocsin_slow_features(&device->slow, channel, raw);
         scale_features(device, channel * TOCSIN_SLOW_FEATURES, raw, TOCSIN_SLOW_FEATURES);
     }
+    reading->features = device->features;
     judge(device, reading);
 }
 
@@ -179,8 +205,15 @@ static void close_window(struct tocsin_device *device, struct tocsin_reading *re
 {
     int32_t raw[TOCSIN_FAST_FEATURES_MAX];
     const struct tocsin_image *image = &device->image;
-    uint32_t per_channel = 3u + image->bands;
-    const struct tocsin_fast_bands bands = {.edges = image->edges, .bands = image->bands};
+    uint32_t per_channel = tocsin_features_of(image);
+    const struct tocsin_fast_bands bands = {
+        .edges = image->edges,
+        .bands = image->bands,
+        .envelope_edges = image->envelope_edges,
+        .envelope_bands = image->envelope_bands,
+        .envelope_first = image->envelope_first,
+        .log2_envelope_bins = tocsin_log2_exact(image->envelope_bins),
+    };
     struct tocsin_fast_window window;
     window.oldest = device->position;
     window.log2_samples = tocsin_log2_exact(image->window);
@@ -189,7 +222,11 @@ static void close_window(struct tocsin_device *device, struct tocsin_reading *re
         tocsin_fast_features(&window, &bands, device->points, raw);
         scale_features(device, channel * per_channel, raw, per_channel);
     }
+    if (reads_samples(device)) {
+        device->clipped += tocsin_inputs_of_window(image, device->ring, device->position, device->inputs);
+    }
     reading->is_new = true;
+    reading->features = device->features;
     judge(device, reading);
 }
 
@@ -238,12 +275,17 @@ enum tocsin_status tocsin_device_push(struct tocsin_device *device, int64_t time
     reading->is_new = false;
     reading->time_ns = time_ns;
     reading->features = NULL;
+    reading->inputs = NULL;
     reading->score.score = TOCSIN_NO_SCORE;
     reading->score.top = TOCSIN_NO_FEATURE;
     reading->score.output = NULL;
     if (is_slow(device)) {
         hold_sample(device, counts);
-        slow_reading(device, reading);
+        if (reads_samples(device)) {
+            samples_reading(device, reading);
+        } else {
+            slow_reading(device, reading);
+        }
     } else {
         fast_sample(device, counts, reading);
     }

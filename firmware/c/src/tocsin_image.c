@@ -1,54 +1,15 @@
 #include "tocsin_image.h"
 
-#include <stdbool.h>
-
 #include "tocsin_bytes.h"
+#include "tocsin_cursor.h"
 #include "tocsin_sha256.h"
+#include "tocsin_slow.h"
 
 #define SCALING_BYTES 12u
-#define LAYER_HEADER_BYTES 8u
-
-/* Takes sections in order; never passes `end`. */
-struct cursor {
-    const uint8_t *bytes;
-    size_t position;
-    size_t end;
-};
 
 static bool is_power_within(uint32_t value, uint32_t low, uint32_t high)
 {
     return value >= low && value <= high && (value & (value - 1)) == 0;
-}
-
-static enum tocsin_status take(struct cursor *cursor, size_t length, const uint8_t **section)
-{
-    if (length > cursor->end - cursor->position) {
-        return TOCSIN_IMAGE_TRUNCATED;
-    }
-    *section = cursor->bytes + cursor->position;
-    cursor->position += length;
-    return TOCSIN_OK;
-}
-
-/* A section followed by zeros up to a multiple of four bytes. */
-static enum tocsin_status take_padded(struct cursor *cursor, size_t length, const uint8_t **section)
-{
-    const uint8_t *padding;
-    size_t padding_bytes = (4u - length % 4u) % 4u;
-    enum tocsin_status status = take(cursor, length, section);
-    if (status != TOCSIN_OK) {
-        return status;
-    }
-    status = take(cursor, padding_bytes, &padding);
-    if (status != TOCSIN_OK) {
-        return status;
-    }
-    for (size_t i = 0; i < padding_bytes; i++) {
-        if (padding[i] != 0) {
-            return TOCSIN_IMAGE_PADDING;
-        }
-    }
-    return TOCSIN_OK;
 }
 
 struct tocsin_scaling tocsin_scaling_at(const uint8_t *scalings, uint32_t index)
@@ -61,9 +22,9 @@ struct tocsin_scaling tocsin_scaling_at(const uint8_t *scalings, uint32_t index)
     return scaling;
 }
 
-static enum tocsin_status take_scalings(struct cursor *cursor, uint32_t count, const uint8_t **scalings)
+static enum tocsin_status take_scalings(struct tocsin_cursor *cursor, uint32_t count, const uint8_t **scalings)
 {
-    enum tocsin_status status = take(cursor, (size_t)SCALING_BYTES * count, scalings);
+    enum tocsin_status status = tocsin_cursor_take(cursor, (size_t)SCALING_BYTES * count, scalings);
     if (status != TOCSIN_OK) {
         return status;
     }
@@ -77,90 +38,29 @@ static enum tocsin_status take_scalings(struct cursor *cursor, uint32_t count, c
     return TOCSIN_OK;
 }
 
-static enum tocsin_status take_edges(struct cursor *cursor, struct tocsin_image *image)
+/* Edges of `bands` bands that ascend and do not pass `last`. */
+static enum tocsin_status take_edges(struct tocsin_cursor *cursor, uint32_t bands, uint32_t last,
+                                     const uint8_t **edges)
 {
-    enum tocsin_status status = take_padded(cursor, 2u * ((size_t)image->bands + 1u), &image->edges);
+    if (bands == 0) {
+        return TOCSIN_OK;
+    }
+    enum tocsin_status status = tocsin_cursor_take_padded(cursor, 2u * ((size_t)bands + 1u), edges);
     if (status != TOCSIN_OK) {
         return status;
     }
-    for (uint32_t band = 0; band < image->bands; band++) {
-        if (tocsin_read_u16(image->edges + 2 * band + 2) <= tocsin_read_u16(image->edges + 2 * band)) {
+    for (uint32_t band = 0; band < bands; band++) {
+        if (tocsin_read_u16(*edges + 2 * band + 2) <= tocsin_read_u16(*edges + 2 * band)) {
             return TOCSIN_IMAGE_EDGES;
         }
     }
-    if (tocsin_read_u16(image->edges + 2u * image->bands) > image->window / 2 + 1) {
-        return TOCSIN_IMAGE_EDGES;
-    }
-    return TOCSIN_OK;
+    return tocsin_read_u16(*edges + 2u * bands) <= last ? TOCSIN_OK : TOCSIN_IMAGE_EDGES;
 }
 
 static bool is_quantization(uint32_t multiplier, uint32_t shift)
 {
     return multiplier != 0 && multiplier < TOCSIN_IMAGE_MULTIPLIER_LIMIT && shift >= 1 &&
            shift <= TOCSIN_IMAGE_LAYER_SHIFT_MAX;
-}
-
-static enum tocsin_status check_rows(const struct tocsin_layer *layer)
-{
-    int64_t bound = (int64_t)128 * 128 * layer->inputs;
-    for (uint32_t row = 0; row < layer->outputs; row++) {
-        int64_t bias = tocsin_read_i32(layer->bias + 4 * row);
-        if (!is_quantization(tocsin_read_u32(layer->multipliers + 4 * row), layer->shifts[row])) {
-            return TOCSIN_IMAGE_LAYER;
-        }
-        /* the accumulator stays within int32 whatever the inputs */
-        if (bias < INT32_MIN + bound || bias > INT32_MAX - bound) {
-            return TOCSIN_IMAGE_LAYER;
-        }
-    }
-    return TOCSIN_OK;
-}
-
-static enum tocsin_status take_layer(struct cursor *cursor, uint32_t inputs, struct tocsin_layer *layer)
-{
-    const uint8_t *header;
-    enum tocsin_status status = take(cursor, LAYER_HEADER_BYTES, &header);
-    if (status != TOCSIN_OK) {
-        return status;
-    }
-    layer->inputs = tocsin_read_u16(header);
-    layer->outputs = tocsin_read_u16(header + 2);
-    layer->zero = tocsin_read_i8(header + 4);
-    layer->low = tocsin_read_i8(header + 5);
-    if (tocsin_read_u16(header + 6) != 0) {
-        return TOCSIN_IMAGE_PADDING;
-    }
-    if (layer->inputs != inputs || layer->outputs == 0 || layer->outputs > TOCSIN_IMAGE_WIDTH_MAX) {
-        return TOCSIN_IMAGE_LAYER;
-    }
-    status = take(cursor, (size_t)4 * layer->outputs, &layer->bias);
-    if (status == TOCSIN_OK) {
-        status = take(cursor, (size_t)4 * layer->outputs, &layer->multipliers);
-    }
-    if (status == TOCSIN_OK) {
-        status = take_padded(cursor, layer->outputs, &layer->shifts);
-    }
-    if (status == TOCSIN_OK) {
-        status = take_padded(cursor, (size_t)layer->inputs * layer->outputs, &layer->weights);
-    }
-    return status == TOCSIN_OK ? check_rows(layer) : status;
-}
-
-static enum tocsin_status take_layers(struct cursor *cursor, struct tocsin_image *image)
-{
-    uint16_t width = image->features;
-    image->widest = width;
-    for (uint32_t number = 0; number < image->layers; number++) {
-        enum tocsin_status status = take_layer(cursor, width, &image->layer[number]);
-        if (status != TOCSIN_OK) {
-            return status;
-        }
-        width = image->layer[number].outputs;
-        if (width > image->widest) {
-            image->widest = width;
-        }
-    }
-    return width == image->features ? TOCSIN_OK : TOCSIN_IMAGE_LAYER;
 }
 
 static void read_header(const uint8_t *bytes, struct tocsin_image *image)
@@ -184,25 +84,55 @@ static void read_header(const uint8_t *bytes, struct tocsin_image *image)
     image->golden_score = tocsin_read_u32(bytes + TOCSIN_IMAGE_AT_GOLDEN_SCORE);
     image->threshold = tocsin_read_u64(bytes + TOCSIN_IMAGE_AT_THRESHOLD);
     image->sample_rate_millihertz = tocsin_read_u32(bytes + TOCSIN_IMAGE_AT_SAMPLE_RATE);
+    image->target = bytes[TOCSIN_IMAGE_AT_TARGET];
+    image->input = bytes[TOCSIN_IMAGE_AT_INPUT];
+    image->envelope_bands = tocsin_read_u16(bytes + TOCSIN_IMAGE_AT_ENVELOPE_BANDS);
+    image->envelope_first = tocsin_read_u16(bytes + TOCSIN_IMAGE_AT_ENVELOPE_FIRST);
+    image->envelope_bins = tocsin_read_u16(bytes + TOCSIN_IMAGE_AT_ENVELOPE_BINS);
 }
 
-static bool sizes_fit(const struct tocsin_image *image)
+uint32_t tocsin_features_of(const struct tocsin_image *image)
 {
-    uint32_t per_channel = 4;
-    if (image->kind == TOCSIN_KIND_SLOW) {
-        if (!is_power_within(image->window, TOCSIN_SLOW_WINDOW_MIN, TOCSIN_SLOW_WINDOW_MAX) || image->hop != 1 ||
-            image->bands != 0) {
-            return false;
-        }
-    } else {
-        if (!is_power_within(image->window, TOCSIN_FAST_WINDOW_MIN, TOCSIN_FAST_WINDOW_MAX) || image->hop == 0 ||
-            image->hop > TOCSIN_HOP_MAX || image->bands == 0 || image->bands > TOCSIN_BANDS_MAX) {
-            return false;
-        }
-        per_channel = 3u + image->bands;
+    return image->kind == TOCSIN_KIND_SLOW ? TOCSIN_SLOW_FEATURES : 3u + image->bands + image->envelope_bands;
+}
+
+/* All fields are 0, or a band of whole bins below half the sample rate. */
+static bool envelope_fits(const struct tocsin_image *image)
+{
+    if (image->envelope_bands == 0) {
+        return image->envelope_first == 0 && image->envelope_bins == 0;
     }
-    return image->channels >= 1 && image->channels <= TOCSIN_CHANNELS_MAX && image->features <= TOCSIN_FEATURES_MAX &&
-           image->features == image->channels * per_channel;
+    return image->kind == TOCSIN_KIND_FAST && image->envelope_bands <= TOCSIN_ENVELOPE_BANDS_MAX &&
+           is_power_within(image->envelope_bins, TOCSIN_ENVELOPE_BINS_MIN, TOCSIN_ENVELOPE_BINS_MAX) &&
+           image->envelope_first != 0 &&
+           (uint32_t)image->envelope_first + image->envelope_bins <= image->window / 2;
+}
+
+static bool window_fits(const struct tocsin_image *image)
+{
+    if (image->kind == TOCSIN_KIND_SLOW) {
+        uint32_t least = image->input == TOCSIN_INPUT_SAMPLES ? 1 : TOCSIN_SLOW_WINDOW_MIN;
+        return is_power_within(image->window, least, TOCSIN_SLOW_WINDOW_MAX) && image->hop == 1 && image->bands == 0;
+    }
+    return is_power_within(image->window, TOCSIN_FAST_WINDOW_MIN, TOCSIN_FAST_WINDOW_MAX) && image->hop != 0 &&
+           image->hop <= TOCSIN_HOP_MAX && image->bands != 0 && image->bands <= TOCSIN_BANDS_MAX;
+}
+
+/* Channels, features and the model's inputs agree; fills image->inputs. */
+static bool sizes_fit(struct tocsin_image *image)
+{
+    bool of_samples = image->input == TOCSIN_INPUT_SAMPLES;
+    bool has_features = image->kind == TOCSIN_KIND_FAST || !of_samples;
+    uint32_t inputs = of_samples ? image->channels * image->window : image->features;
+    if (image->channels == 0 || image->channels > TOCSIN_CHANNELS_MAX || image->features > TOCSIN_FEATURES_MAX ||
+        image->features != (has_features ? image->channels * tocsin_features_of(image) : 0u)) {
+        return false;
+    }
+    if (of_samples && (image->layers == 0 || inputs > TOCSIN_IMAGE_WIDTH_MAX)) {
+        return false;
+    }
+    image->inputs = (uint16_t)inputs;
+    return true;
 }
 
 /* What the output gives in the units of the features stays near their range, so that the score's sum fits 63 bits. */
@@ -213,10 +143,11 @@ static bool output_fits(const struct tocsin_image *image, int32_t value)
     return expected >= -TOCSIN_IMAGE_EXPECTED_LIMIT && expected <= TOCSIN_IMAGE_EXPECTED_LIMIT;
 }
 
-static enum tocsin_status check_header(const uint8_t *bytes, const struct tocsin_image *image)
+static enum tocsin_status check_header(const uint8_t *bytes, struct tocsin_image *image)
 {
     if (image->version == 0 || image->kind > TOCSIN_KIND_FAST || image->layers > TOCSIN_IMAGE_LAYERS_MAX ||
-        !sizes_fit(image)) {
+        image->target >= TOCSIN_TARGETS || image->input > TOCSIN_INPUT_SAMPLES || !window_fits(image) ||
+        !envelope_fits(image) || !sizes_fit(image)) {
         return TOCSIN_IMAGE_HEADER;
     }
     if (image->gap_ns == 0 || image->gap_ns > INT64_MAX || image->threshold == 0 ||
@@ -278,26 +209,30 @@ enum tocsin_status tocsin_image_read(const uint8_t *bytes, size_t length, struct
     if (status != TOCSIN_OK) {
         return status;
     }
-    struct cursor cursor = {bytes, TOCSIN_IMAGE_HEADER_BYTES, length - TOCSIN_IMAGE_TRAILER_BYTES};
+    struct tocsin_cursor cursor = {bytes, TOCSIN_IMAGE_HEADER_BYTES, length - TOCSIN_IMAGE_TRAILER_BYTES};
     image->edges = NULL;
+    image->envelope_edges = NULL;
     status = take_scalings(&cursor, image->channels, &image->channel_scalings);
-    if (status == TOCSIN_OK && image->bands != 0) {
-        status = take_edges(&cursor, image);
+    if (status == TOCSIN_OK) {
+        status = take_edges(&cursor, image->bands, image->window / 2 + 1, &image->edges);
+    }
+    if (status == TOCSIN_OK) {
+        status = take_edges(&cursor, image->envelope_bands, image->envelope_bins / 2u + 1u, &image->envelope_edges);
     }
     if (status == TOCSIN_OK) {
         status = take_scalings(&cursor, image->features, &image->feature_scalings);
     }
     if (status == TOCSIN_OK) {
-        status = take_padded(&cursor, 2u * (size_t)image->features, &image->weights);
+        status = tocsin_cursor_take_padded(&cursor, 2u * (size_t)image->inputs, &image->weights);
     }
     if (status == TOCSIN_OK) {
-        status = take_layers(&cursor, image);
+        status = tocsin_image_take_layers(&cursor, image);
     }
     if (status == TOCSIN_OK) {
-        status = take_padded(&cursor, 2u * (size_t)image->features, &image->golden_features);
+        status = tocsin_cursor_take_padded(&cursor, 2u * (size_t)image->inputs, &image->golden_input);
     }
     if (status == TOCSIN_OK) {
-        status = take_padded(&cursor, image->features, &image->golden_output);
+        status = tocsin_cursor_take_padded(&cursor, image->inputs, &image->golden_output);
     }
     if (status == TOCSIN_OK && cursor.position != cursor.end) {
         status = TOCSIN_IMAGE_LEFTOVER;

@@ -1,70 +1,83 @@
 #include "tocsin_score.h"
 
+#include <stddef.h>
+
 #include "tocsin_bytes.h"
+#include "tocsin_integer.h"
+#include "tocsin_layer.h"
+#include "tocsin_target.h"
 
-/* The output in the units of the features. */
-static int64_t expected_feature(const struct tocsin_image *image, int8_t output)
-{
-    return tocsin_requantize((int64_t)output - image->output_zero, image->output_multiplier, image->output_shift);
-}
+#if TOCSIN_KERNEL_TARGET
+#include "score.h"
+#endif
 
-static const int8_t *run_layers(const struct tocsin_image *image, const int16_t *features,
-                                const struct tocsin_activations *activations)
+void tocsin_quantize_inputs(const struct tocsin_image *image, const int16_t *inputs, int8_t *x)
 {
-    int8_t *x = activations->first;
-    int8_t *y = activations->second;
-    for (uint32_t i = 0; i < image->features; i++) {
-        int64_t value = tocsin_requantize(features[i], image->input_multiplier, image->input_shift);
+    for (uint32_t i = 0; i < image->inputs; i++) {
+        int64_t value = tocsin_requantize(inputs[i], image->input_multiplier, image->input_shift);
         x[i] = tocsin_clamp8(value + image->input_zero);
     }
+}
+
+/* By the plain loops; the output stands in one of the two buffers. */
+static const int8_t *run_layers(const struct tocsin_image *image, const int16_t *inputs,
+                                const struct tocsin_activations *activations)
+{
+    int8_t *x = (int8_t *)activations->first;
+    int8_t *y = (int8_t *)activations->second;
+    const uint8_t *record = image->layers_at;
+    tocsin_quantize_inputs(image, inputs, x);
     for (uint32_t number = 0; number < image->layers; number++) {
+        struct tocsin_layer layer;
         int8_t *swapped = x;
-        tocsin_dense(&image->layer[number], x, y);
+        record = tocsin_layer_at(record, image->target, &layer);
+        tocsin_layer_run(&layer, x, y);
         x = y;
         y = swapped;
     }
     return x;
 }
 
-void tocsin_score_features(const struct tocsin_image *image, const int16_t *features,
-                           const struct tocsin_activations *activations, struct tocsin_score *result)
+/* All outputs into `judge`; returns them where they are kept. */
+static const int8_t *judge_inputs(const struct tocsin_image *image, const int16_t *inputs,
+                                  const struct tocsin_activations *activations, struct tocsin_judge *judge)
 {
-    const int8_t *output = run_layers(image, features, activations);
-    int64_t total = 0;
-    int64_t largest = -1;
-    result->top = 0;
-    for (uint32_t i = 0; i < image->features; i++) {
-        int64_t error = features[i] - expected_feature(image, output[i]);
-        int64_t part = (int64_t)tocsin_read_u16(image->weights + 2 * i) * error * error;
-        total += part;
-        if (part > largest) {
-            largest = part;
-            result->top = (uint16_t)i;
-        }
+    tocsin_judge_begin(judge, image, inputs, activations->parts);
+#if TOCSIN_KERNEL_TARGET
+    if (image->target != TOCSIN_TARGET_ANY) {
+        struct tocsin_kernel_model model = {image->layers_at, image->layers};
+        struct tocsin_kernel_memory memory = {activations->first, activations->second, activations->scratch};
+        tocsin_quantize_inputs(image, inputs, tocsin_kernel_input(&model, &memory));
+        return tocsin_kernel_judge(&model, &memory, judge);
     }
-    total >>= 6;
-    if (total >= TOCSIN_IMAGE_SUM_LIMIT) {
-        total = TOCSIN_IMAGE_SUM_LIMIT - 1;
-    }
-    result->score = tocsin_isqrt(((uint64_t)total << 24) / image->threshold);
+#endif
+    const int8_t *output = run_layers(image, inputs, activations);
+    tocsin_judge_take(judge, output, image->inputs);
+    return output;
+}
+
+void tocsin_score_inputs(const struct tocsin_image *image, const int16_t *inputs,
+                         const struct tocsin_activations *activations, struct tocsin_score *result)
+{
+    struct tocsin_judge judge;
+    const int8_t *output = judge_inputs(image, inputs, activations, &judge);
+    tocsin_judge_end(&judge, result);
     result->output = output;
 }
 
-enum tocsin_status tocsin_golden_check(const struct tocsin_image *image, int16_t *features,
+enum tocsin_status tocsin_golden_check(const struct tocsin_image *image, int16_t *inputs,
                                        const struct tocsin_activations *activations)
 {
+    struct tocsin_judge judge;
     struct tocsin_score result;
-    if (image->layers == 0) {
-        return TOCSIN_OK;
+    enum tocsin_status status = tocsin_target_check(image);
+    if (status != TOCSIN_OK || image->layers == 0) {
+        return status;
     }
-    for (uint32_t i = 0; i < image->features; i++) {
-        features[i] = tocsin_read_i16(image->golden_features + 2 * i);
+    for (uint32_t i = 0; i < image->inputs; i++) {
+        inputs[i] = tocsin_read_i16(image->golden_input + 2 * i);
     }
-    tocsin_score_features(image, features, activations, &result);
-    for (uint32_t i = 0; i < image->features; i++) {
-        if (result.output[i] != tocsin_read_i8(image->golden_output + i)) {
-            return TOCSIN_GOLDEN_MISMATCH;
-        }
-    }
-    return result.score == image->golden_score ? TOCSIN_OK : TOCSIN_GOLDEN_MISMATCH;
+    (void)judge_inputs(image, inputs, activations, &judge);
+    tocsin_judge_end(&judge, &result);
+    return judge.is_golden && result.score == image->golden_score ? TOCSIN_OK : TOCSIN_GOLDEN_MISMATCH;
 }

@@ -39,13 +39,14 @@ for (let place = 8; place < samples.length; place += 9 + countsBytes) {
   must(core.tocsin_wasm_push(samples.readBigInt64LE(place)), "push");
   if (!core.tocsin_wasm_is_new()) continue;
   const count = core.tocsin_wasm_features();
-  const line = Buffer.alloc(3 * count + 6);
+  const inputs = core.tocsin_wasm_inputs();
+  const line = Buffer.alloc(2 * count + inputs + 6);
   const features = core.tocsin_wasm_reading_features();
   const output = core.tocsin_wasm_reading_output();
   if (features) line.set(at(features, 2 * count));
-  if (output) line.set(at(output, count), 2 * count);
-  line.writeUInt32LE(core.tocsin_wasm_reading_score() >>> 0, 3 * count);
-  line.writeUInt16LE(core.tocsin_wasm_reading_top(), 3 * count + 4);
+  if (output) line.set(at(output, inputs), 2 * count);
+  line.writeUInt32LE(core.tocsin_wasm_reading_score() >>> 0, 2 * count + inputs);
+  line.writeUInt16LE(core.tocsin_wasm_reading_top(), 2 * count + inputs + 4);
   trace.push(line);
 }
 must(core.tocsin_wasm_close(), "close");

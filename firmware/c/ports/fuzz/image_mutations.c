@@ -26,7 +26,8 @@ static const struct {
     uint8_t size;
 } fields[] = {
     {0, 4},  {4, 2},  {6, 2},  {8, 4},  {12, 4}, {16, 1}, {17, 1}, {18, 2}, {20, 2}, {22, 2}, {24, 4}, {28, 4},
-    {32, 8}, {40, 8}, {48, 4}, {52, 1}, {53, 1}, {54, 1}, {55, 1}, {56, 4}, {60, 4}, {64, 8}, {72, 4}, {76, 4},
+    {32, 8}, {40, 8}, {48, 4}, {52, 1}, {53, 1}, {54, 1}, {55, 1}, {56, 4}, {60, 4}, {64, 8}, {72, 4}, {76, 1},
+    {77, 1}, {78, 2}, {80, 2}, {82, 2}, {84, 4}, {88, 8},
 };
 
 static uint64_t next(struct fuzz_random *random)
@@ -43,14 +44,14 @@ uint32_t fuzz_below(struct fuzz_random *random, uint32_t bound)
     return (uint32_t)((next(random) >> 32) * bound >> 32);
 }
 
-static void write_number(struct fuzz_case *made, size_t place, size_t size, uint64_t value)
+void fuzz_write(struct fuzz_case *made, size_t place, size_t size, uint64_t value)
 {
     for (size_t i = 0; i < size && place + i < made->length; i++) {
         made->bytes[place + i] = (uint8_t)(value >> (8 * i));
     }
 }
 
-static uint64_t border(struct fuzz_random *random)
+uint64_t fuzz_border(struct fuzz_random *random)
 {
     return borders[fuzz_below(random, sizeof borders / sizeof borders[0])];
 }
@@ -102,7 +103,7 @@ static void change_length(struct fuzz_random *random, struct fuzz_case *made)
 static void set_field(struct fuzz_random *random, struct fuzz_case *made)
 {
     uint32_t field = fuzz_below(random, sizeof fields / sizeof fields[0]);
-    write_number(made, fields[field].place, fields[field].size, border(random));
+    fuzz_write(made, fields[field].place, fields[field].size, fuzz_border(random));
 }
 
 static void set_number(struct fuzz_random *random, struct fuzz_case *made)
@@ -110,7 +111,7 @@ static void set_number(struct fuzz_random *random, struct fuzz_case *made)
     size_t size = (size_t)1 << fuzz_below(random, 3);
     size_t place = HEADER + body_place(random, made) / size * size;
     if (place + size <= made->length - (made->length < TRAILER ? made->length : TRAILER)) {
-        write_number(made, place, size, border(random));
+        fuzz_write(made, place, size, fuzz_border(random));
     }
 }
 
@@ -124,70 +125,38 @@ static void randomize_body(struct fuzz_random *random, struct fuzz_case *made)
 /* Sizes that agree with each other, but not with the length. */
 static void change_shape(struct fuzz_random *random, struct fuzz_case *made)
 {
-    uint32_t channels = (uint32_t)border(random) & 0x7FFu;
-    uint32_t bands = fuzz_below(random, 2) ? (uint32_t)border(random) & 0x7Fu : 0;
-    write_number(made, TOCSIN_IMAGE_AT_KIND, 1, bands != 0);
-    write_number(made, TOCSIN_IMAGE_AT_BANDS, 2, bands);
-    write_number(made, TOCSIN_IMAGE_AT_CHANNELS, 2, channels);
-    write_number(made, TOCSIN_IMAGE_AT_FEATURES, 2, channels * (bands != 0 ? 3 + bands : 4));
-}
-
-/* What a row of a layer says, at or beside its border. */
-static void change_layer(struct fuzz_random *random, const struct fuzz_base *base, struct fuzz_case *made)
-{
-    if (base->image.layers == 0) {
-        return;
-    }
-    const struct tocsin_layer *layer = &base->image.layer[fuzz_below(random, base->image.layers)];
-    uint32_t row = fuzz_below(random, layer->outputs);
-    size_t bias = (size_t)(layer->bias - base->bytes);
-    int64_t reach = (int64_t)128 * 128 * layer->inputs;
-    int64_t beside = (int64_t)fuzz_below(random, 3) - 1;
-    size_t part = 2 * fuzz_below(random, 4);
-    switch (fuzz_below(random, 5)) {
-    case 0:
-        write_number(made, bias + 4 * row, 4, (uint64_t)(INT32_MAX - reach + beside));
-        break;
-    case 1:
-        write_number(made, bias + 4 * row, 4, (uint64_t)(INT32_MIN + reach + beside));
-        break;
-    case 2:
-        write_number(made, (size_t)(layer->multipliers - base->bytes) + 4 * row, 4, border(random));
-        break;
-    case 3:
-        write_number(made, (size_t)(layer->shifts - base->bytes) + row, 1, border(random));
-        break;
-    default:
-        write_number(made, bias - 8 + part, 2, border(random));
-        break;
-    }
+    uint32_t channels = (uint32_t)fuzz_border(random) & 0x7FFu;
+    uint32_t bands = fuzz_below(random, 2) ? (uint32_t)fuzz_border(random) & 0x7Fu : 0;
+    uint32_t envelope = bands != 0 && fuzz_below(random, 2) ? (uint32_t)fuzz_border(random) & 0x7Fu : 0;
+    uint32_t per_channel = bands != 0 ? 3 + bands + envelope : 4;
+    fuzz_write(made, TOCSIN_IMAGE_AT_KIND, 1, bands != 0);
+    fuzz_write(made, TOCSIN_IMAGE_AT_BANDS, 2, bands);
+    fuzz_write(made, TOCSIN_IMAGE_AT_CHANNELS, 2, channels);
+    fuzz_write(made, TOCSIN_IMAGE_AT_FEATURES, 2, channels * per_channel);
+    fuzz_write(made, TOCSIN_IMAGE_AT_ENVELOPE_BANDS, 2, envelope);
+    fuzz_write(made, TOCSIN_IMAGE_AT_ENVELOPE_FIRST, 2, envelope != 0 ? fuzz_border(random) : 0);
+    fuzz_write(made, TOCSIN_IMAGE_AT_ENVELOPE_BINS, 2, envelope != 0 ? UINT64_C(1) << fuzz_below(random, 12) : 0);
 }
 
 /* Numbers that are free, so that the case stays valid: scalings, weights, zeros, golden values. */
 static void change_free(struct fuzz_random *random, const struct fuzz_base *base, struct fuzz_case *made)
 {
     const struct tocsin_image *image = &base->image;
-    uint32_t feature = fuzz_below(random, image->features);
-    size_t scaling = (size_t)(image->feature_scalings - base->bytes) + 12 * feature;
-    write_number(made, scaling, 4, border(random));
-    write_number(made, scaling + 4, 4, 1 + fuzz_below(random, TOCSIN_IMAGE_SCALE_MULTIPLIER_LIMIT - 1));
-    write_number(made, scaling + 8, 1, 1 + fuzz_below(random, TOCSIN_IMAGE_SCALE_SHIFT_MAX));
-    write_number(made, (size_t)(image->weights - base->bytes) + 2 * feature, 2, border(random));
-    write_number(made, (size_t)(image->golden_features - base->bytes) + 2 * feature, 2, border(random));
-    write_number(made, TOCSIN_IMAGE_AT_OUTPUT_ZERO, 1, fuzz_below(random, 256));
-    write_number(made, TOCSIN_IMAGE_AT_INPUT_MULTIPLIER, 4, 1 + fuzz_below(random, INT32_MAX));
-    write_number(made, TOCSIN_IMAGE_AT_INPUT_SHIFT, 1, 1 + fuzz_below(random, TOCSIN_IMAGE_LAYER_SHIFT_MAX));
-    write_number(made, TOCSIN_IMAGE_AT_THRESHOLD, 8, 1 + (next(random) >> (25 + fuzz_below(random, 39))));
-    for (uint32_t number = 0; number < image->layers; number++) {
-        const struct tocsin_layer *layer = &image->layer[number];
-        uint32_t row = fuzz_below(random, layer->outputs);
-        size_t weight = (size_t)(layer->weights - base->bytes) + (size_t)row * layer->inputs;
-        write_number(made, (size_t)(layer->multipliers - base->bytes) + 4 * row, 4, 1 + fuzz_below(random, INT32_MAX));
-        write_number(made, (size_t)(layer->shifts - base->bytes) + row, 1,
-                     1 + fuzz_below(random, TOCSIN_IMAGE_LAYER_SHIFT_MAX));
-        weight += fuzz_below(random, layer->inputs);
-        write_number(made, weight, 1, fuzz_below(random, 256));
+    uint32_t input = fuzz_below(random, image->inputs);
+    if (image->features != 0) {
+        uint32_t feature = fuzz_below(random, image->features);
+        size_t scaling = (size_t)(image->feature_scalings - base->bytes) + 12 * feature;
+        fuzz_write(made, scaling, 4, fuzz_border(random));
+        fuzz_write(made, scaling + 4, 4, 1 + fuzz_below(random, TOCSIN_IMAGE_SCALE_MULTIPLIER_LIMIT - 1));
+        fuzz_write(made, scaling + 8, 1, 1 + fuzz_below(random, TOCSIN_IMAGE_SCALE_SHIFT_MAX));
     }
+    fuzz_write(made, (size_t)(image->weights - base->bytes) + 2 * input, 2, fuzz_border(random));
+    fuzz_write(made, (size_t)(image->golden_input - base->bytes) + 2 * input, 2, fuzz_border(random));
+    fuzz_write(made, TOCSIN_IMAGE_AT_OUTPUT_ZERO, 1, fuzz_below(random, 256));
+    fuzz_write(made, TOCSIN_IMAGE_AT_INPUT_MULTIPLIER, 4, 1 + fuzz_below(random, INT32_MAX));
+    fuzz_write(made, TOCSIN_IMAGE_AT_INPUT_SHIFT, 1, 1 + fuzz_below(random, TOCSIN_IMAGE_LAYER_SHIFT_MAX));
+    fuzz_write(made, TOCSIN_IMAGE_AT_THRESHOLD, 8, 1 + (next(random) >> (25 + fuzz_below(random, 39))));
+    fuzz_change_free_layers(random, base, made);
 }
 
 /* The end of another base behind the beginning of this one. */
@@ -244,7 +213,7 @@ static void change_once(struct fuzz_random *random, const struct fuzz_base *base
         splice(random, &bases[fuzz_below(random, count)], made);
         break;
     case 7:
-        change_layer(random, base, made);
+        fuzz_change_layer(random, base, made);
         break;
     default:
         change_free(random, base, made);

@@ -6,13 +6,14 @@
 
 #include "tocsin_score.h"
 
-static int16_t golden_features[TOCSIN_FEATURES_MAX];
-static int8_t golden_first[TOCSIN_IMAGE_WIDTH_MAX];
-static int8_t golden_second[TOCSIN_IMAGE_WIDTH_MAX];
+static int16_t golden_inputs[TOCSIN_IMAGE_WIDTH_MAX];
+static uint8_t golden_first[TOCSIN_IMAGE_WIDTH_MAX];
+static uint8_t golden_second[TOCSIN_IMAGE_WIDTH_MAX];
+static int64_t golden_parts[TOCSIN_CHANNELS_MAX];
 
 bool host_image_load(const char *path, struct host_image *loaded)
 {
-    const struct tocsin_activations activations = {golden_first, golden_second};
+    const struct tocsin_activations activations = {golden_first, golden_second, NULL, golden_parts};
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
         fprintf(stderr, "tocsin-device: model image %s cannot be opened: %s.\n", path, strerror(errno));
@@ -27,7 +28,7 @@ bool host_image_load(const char *path, struct host_image *loaded)
     }
     enum tocsin_status status = tocsin_image_read(loaded->bytes, length, &loaded->image);
     if (status == TOCSIN_OK) {
-        status = tocsin_golden_check(&loaded->image, golden_features, &activations);
+        status = tocsin_golden_check(&loaded->image, golden_inputs, &activations);
     }
     if (status != TOCSIN_OK) {
         fprintf(stderr, "tocsin-device: %s: %s; export the model again.\n", path, tocsin_status_text(status));

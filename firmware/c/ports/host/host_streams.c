@@ -67,17 +67,19 @@ enum tocsin_status host_send(void *context, const struct tocsin_encoded *message
     return written ? TOCSIN_OK : TOCSIN_SEND_FAILED;
 }
 
-bool host_write_trace(FILE *trace, uint32_t features, const struct tocsin_reading *reading)
+bool host_write_trace(FILE *trace, const struct tocsin_image *image, const struct tocsin_reading *reading)
 {
-    static uint8_t line[3 * TOCSIN_FEATURES_MAX + 6];
-    uint8_t *outputs = line + (size_t)2 * features;
-    uint8_t *rest = outputs + features;
-    for (uint32_t i = 0; i < features; i++) {
+    static uint8_t line[2 * TOCSIN_FEATURES_MAX + TOCSIN_IMAGE_WIDTH_MAX + 6];
+    uint8_t *outputs = line + (size_t)2 * image->features;
+    uint8_t *rest = outputs + image->inputs;
+    for (uint32_t i = 0; i < image->features; i++) {
         write_little_endian(line + 2 * i, reading->features != NULL ? (uint16_t)reading->features[i] : 0, 2);
+    }
+    for (uint32_t i = 0; i < image->inputs; i++) {
         outputs[i] = reading->score.output != NULL ? (uint8_t)reading->score.output[i] : 0;
     }
     write_little_endian(rest, reading->score.score, 4);
     write_little_endian(rest + 4, reading->score.top, 2);
-    size_t length = (size_t)3 * features + 6;
+    size_t length = (size_t)2 * image->features + image->inputs + 6;
     return fwrite(line, 1, length, trace) == length;
 }

@@ -39,6 +39,6 @@ enum host_result host_read_sample(FILE *input, uint32_t channels, uint8_t flags_
 enum tocsin_status host_send(void *context, const struct tocsin_encoded *message);
 
 /* Append a reading to the trace. */
-bool host_write_trace(FILE *trace, uint32_t features, const struct tocsin_reading *reading);
+bool host_write_trace(FILE *trace, const struct tocsin_image *image, const struct tocsin_reading *reading);
 
 #endif

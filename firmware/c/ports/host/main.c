@@ -102,7 +102,7 @@ static bool push_all(uint8_t flags_known, FILE *trace)
             fprintf(stderr, "tocsin-device: %s.\n", tocsin_status_text(status));
             return false;
         }
-        if (trace != NULL && reading.is_new && !host_write_trace(trace, device.image.features, &reading)) {
+        if (trace != NULL && reading.is_new && !host_write_trace(trace, &device.image, &reading)) {
             fprintf(stderr, "tocsin-device: the trace cannot be written; make room on its disk.\n");
             return false;
         }

@@ -33,6 +33,7 @@ char *EXPORT(tocsin_wasm_id_place)(void);
 int32_t *EXPORT(tocsin_wasm_counts_place)(void);
 uint32_t EXPORT(tocsin_wasm_channels)(void);
 uint32_t EXPORT(tocsin_wasm_features)(void);
+uint32_t EXPORT(tocsin_wasm_inputs)(void);
 enum tocsin_status EXPORT(tocsin_wasm_load)(uint32_t slot, uint32_t length);
 enum tocsin_status EXPORT(tocsin_wasm_start)(uint64_t boot);
 enum tocsin_status EXPORT(tocsin_wasm_install)(void);
@@ -90,6 +91,11 @@ uint32_t tocsin_wasm_channels(void)
 uint32_t tocsin_wasm_features(void)
 {
     return device.image.features;
+}
+
+uint32_t tocsin_wasm_inputs(void)
+{
+    return device.image.inputs;
 }
 
 /* The image of `length` bytes in a slot; a length above the place's is refused like any that is too long. */
