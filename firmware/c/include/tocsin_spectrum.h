@@ -33,6 +33,19 @@ uint32_t tocsin_spectrum_shift(uint32_t largest);
 uint32_t tocsin_spectrum_energy_shift(uint32_t log2_samples, uint32_t shift);
 uint32_t tocsin_spectrum_bits_of(uint64_t value);
 
+static inline uint64_t tocsin_square(int32_t value)
+{
+    /* These cores multiply to 32 bits only; a square of halves takes half as long as their library's product. */
+#if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
+    uint32_t magnitude = value < 0 ? 0u - (uint32_t)value : (uint32_t)value;
+    uint32_t low = magnitude & 0xFFFFu;
+    uint32_t high = magnitude >> 16;
+    return ((uint64_t)(high * high) << 32) + ((uint64_t)(high * low) << 17) + low * low;
+#else
+    return (uint64_t)((int64_t)value * value);
+#endif
+}
+
 /* The energy told plainly, which both sources need. */
 uint64_t tocsin_spectrum_any_energy(const int32_t *points, uint32_t log2_samples, uint32_t first, uint32_t end);
 

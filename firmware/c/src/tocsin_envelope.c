@@ -53,7 +53,7 @@ static uint64_t square(int32_t *placed, uint32_t bins)
     for (uint32_t i = 0; i < bins; i++) {
         int32_t re = placed[2 * i];
         int32_t im = placed[2 * i + 1];
-        uint64_t sum = (uint64_t)((int64_t)re * re + (int64_t)im * im);
+        uint64_t sum = tocsin_square(re) + tocsin_square(im);
         seen |= sum;
         words[2 * i] = (uint32_t)sum;
         words[2 * i + 1] = (uint32_t)(sum >> 32);

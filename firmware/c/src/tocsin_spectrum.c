@@ -45,11 +45,6 @@ static struct bin conjugate(struct bin bin)
     return bin;
 }
 
-static uint64_t square(int32_t value)
-{
-    return (uint64_t)((int64_t)value * value);
-}
-
 /* A bin under the window is the difference of the steps to it and from it. Beyond both ends stand the conjugates. */
 uint64_t tocsin_spectrum_any_energy(const int32_t *points, uint32_t log2_samples, uint32_t first, uint32_t end)
 {
@@ -72,8 +67,8 @@ uint64_t tocsin_spectrum_any_energy(const int32_t *points, uint32_t log2_samples
             place = tocsin_mirrored_next(place, half >> 1);
             after = bin_at(points, place);
         }
-        sum += square((here.real - before.real) - (after.real - here.real)) +
-               square((here.imag - before.imag) - (after.imag - here.imag));
+        sum += tocsin_square((here.real - before.real) - (after.real - here.real)) +
+               tocsin_square((here.imag - before.imag) - (after.imag - here.imag));
         before = here;
         here = after;
     }
