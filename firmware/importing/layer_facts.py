@@ -58,7 +58,7 @@ def layer_lines(layers: list[Layer]) -> list[str]:
     """A table of layers with its heading; no lines when there are none."""
     if not layers:
         return []
-    rows = [("layer", "kind", "from", "to", "products", "bytes", "shifts", "")]
+    rows: list[tuple[str, ...]] = [("layer", "kind", "from", "to", "products", "bytes", "shifts", "")]
     rows += [_row(layer, number) for number, layer in enumerate(layers, 1)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     right = {0, 4, 5}

@@ -91,10 +91,13 @@ class _Chain:
         graph = self.graph
         for number in range(graph.operators):
             operator = graph.operator(number)
-            if operator.code not in schema.SHAPE_ARITHMETIC or not self._only_shapes(operator):
+            if not self._only_shapes(operator):
                 self._step(operator)
         if graph.outputs[0] not in self.same:
-            raise TfliteError(f"{graph.name}: its last operator does not give its output; convert a chain of layers")
+            raise TfliteError(
+                f"{graph.name}: its output ({graph.tensor(graph.outputs[0])}) is not what its last layer gives "
+                f"({self.current}); convert a chain of layers"
+            )
         if self.first is None or self.last is None or not self.layers:
             raise TfliteError(f"{graph.name} holds no int8 layer; it takes {_KNOWN}")
         return self._finished(self.first, self.last)
@@ -115,7 +118,7 @@ class _Chain:
             self._move(output)
             self.last = output
         elif operator.code in schema.RESHAPES:
-            self._check_elements(operator, output)
+            self._check_shape(operator, output)
             if current.kind != output.kind or not _same_scales(current, output):
                 raise self.graph.refuse(
                     operator, "changes the type or scale of its values; only a change of their shape is known here"
@@ -136,7 +139,12 @@ class _Chain:
         self.same = {output.index}
 
     def _only_shapes(self, operator: Operator) -> bool:
-        return all(self.graph.tensor(index).kind == schema.INT32 for index in operator.outputs)
+        """Whether an operator computes but whole numbers beside the chain: the shape that a RESHAPE is told.
+
+        The converter does so where the size of the batch was open (Flatten in Keras); sizes of tensors say it too.
+        """
+        kinds = [self.graph.tensor(index).kind for index in operator.outputs]
+        return bool(kinds) and all(kind in (schema.INT32, schema.INT64) for kind in kinds)
 
     def _finished(self, first: Tensor, last: Tensor) -> TfliteModel:
         input_scale, input_zero = self.reader.scale_and_zero(first)
@@ -166,6 +174,18 @@ class _Chain:
                 f"makes {schema.type_name(output.kind)} of {schema.type_name(current.kind)} with another scale; "
                 "only a float32 input that becomes int8 is known here: convert with int8 inputs",
             )
+
+    def _check_shape(self, operator: Operator, output: Tensor) -> None:
+        """As many values as before; a shape that is only known when the file runs may say otherwise."""
+        if self.current.elements != output.elements and len(operator.inputs) > 1:
+            told = self.graph.tensor(operator.inputs[1])
+            if not told.content.size:
+                raise self.graph.refuse(
+                    operator,
+                    f"has a shape ({told}) that is only computed when the file runs; convert the model for a batch of "
+                    "one (batch_size=1 in Keras)",
+                )
+        self._check_elements(operator, output)
 
     def _check_elements(self, operator: Operator, output: Tensor) -> None:
         if self.current.elements != output.elements:

@@ -8,8 +8,6 @@ QUANTIZE = 114
 DEQUANTIZE = 6
 #: RESHAPE, SQUEEZE and EXPAND_DIMS only tell the same values another shape.
 RESHAPES = (22, 43, 70)
-#: SHAPE, STRIDED_SLICE and PACK: how the converter computes a new shape from the size of the batch (Flatten in Keras).
-SHAPE_ARITHMETIC = (77, 45, 83)
 
 #: Names of the operators by their number; later ones are told by their number alone.
 OPERATOR_NAMES = (  # noqa: SIM905 - a line a name would be two pages
@@ -29,6 +27,7 @@ OPERATOR_NAMES = (  # noqa: SIM905 - a line a name would be two pages
 
 FLOAT32 = 0
 INT32 = 2
+INT64 = 4
 INT8 = 9
 TYPE_NAMES = (  # noqa: SIM905
     "float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128 uint64 resource variant "

@@ -1,20 +1,22 @@
-"""The dense layers give every byte of LiteRT's reference kernels, for random models and for a trained one."""
+"""Layers give every byte of LiteRT's reference kernels: random models, convolutions of Keras, and a trained model."""
 
 import functools
 import importlib.util
 import itertools
+import warnings
 
 import numpy as np
 import pytest
 
-from cloud.training.autoencoder import Autoencoder
+from cloud.training.autoencoder import Autoencoder, load_tensorflow
 from cloud.training.convert import interpreter_of, quantize
 from cloud.training.recipe import recipe_for
 from cloud.training.train import train_image
 from shared.quantized import arrays
-from shared.quantized.integer import Dense
+from shared.quantized.convolution import runnable
 from shared.recordings.profile import profile_of
 from shared.recordings.reader import read_recording
+from shared.tflite.reader import parse_tflite
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("ai_edge_litert") is None,
@@ -42,11 +44,8 @@ def through_numpy(layers, x):
 
 
 def through_integers(layers, rows):
-    dense = [
-        Dense(each.inputs, each.outputs, each.weights, each.bias, each.multipliers, each.shifts, each.zero, each.low)
-        for each in layers
-    ]
-    return np.array([functools.reduce(lambda x, layer: layer.forward(x), dense, row) for row in rows.tolist()])
+    ready = [runnable(layer) for layer in layers]
+    return np.array([functools.reduce(lambda x, layer: layer.forward(x), ready, row) for row in rows.tolist()])
 
 
 @pytest.mark.parametrize(
@@ -79,6 +78,89 @@ def test_random_models(widths, gain):
     assert len(np.unique(reference)) > 10
     assert int((through_numpy(quantized.layers, inputs) != reference).sum()) == 0
     assert int((through_integers(quantized.layers, inputs[-300:]) != reference[-300:]).sum()) == 0
+
+
+def converted(layers, shape, batch, rng):
+    """A Keras model of these layers with drawn weights as int8; a `batch` of None leaves its size open."""
+    tf = load_tensorflow()
+    model = tf.keras.Sequential([tf.keras.Input(shape, batch_size=batch), *layers])
+    model.set_weights([rng.normal(0, 0.3, each.shape) for each in model.get_weights()])
+
+    def representative():
+        for _ in range(40):
+            yield [rng.normal(0, 2, (1, *shape)).astype(np.float32)]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = representative
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        return converter.convert()
+
+
+@pytest.mark.parametrize(
+    ("shape", "batch", "build"),
+    [
+        (
+            (64, 3),
+            None,
+            lambda keras: [keras.Conv1D(8, 5, strides=2, padding="same", activation="relu"), keras.Conv1D(6, 3)],
+        ),
+        (
+            (33, 2),
+            None,
+            lambda keras: [
+                keras.Conv1D(7, 4, strides=3, padding="valid", activation="relu"),
+                keras.DepthwiseConv1D(3, depth_multiplier=2, padding="same", activation="relu"),
+                keras.Flatten(),
+                keras.Dense(9, activation="relu"),
+                keras.Dense(66),
+            ],
+        ),
+        (
+            (16, 5),
+            1,
+            lambda keras: [
+                keras.DepthwiseConv1D(5, strides=2, padding="same"),
+                keras.Conv1D(4, 1, activation="relu"),
+                keras.Dense(3),
+                keras.Reshape((24,)),
+                keras.Dense(80),
+            ],
+        ),
+        (
+            (40,),
+            1,
+            lambda keras: [
+                keras.Reshape((40, 1)),
+                keras.Conv1D(3, 7, strides=1, padding="same", activation="relu6"),
+                keras.Flatten(),
+                keras.Dense(5, activation="relu"),
+                keras.Dense(40),
+            ],
+        ),
+    ],
+)
+def test_convolutions_of_keras(shape, batch, build):
+    rng = np.random.default_rng(sum(shape))
+    content = converted(build(load_tensorflow().keras.layers), shape, batch, rng)
+    model = parse_tflite(content, "keras.tflite")
+    assert any(layer.kind for layer in model.layers)
+    width = model.layers[0].inputs
+    inputs = np.concatenate(
+        [
+            rng.integers(-128, 128, (300, width)),
+            np.clip(rng.normal(model.input_zero, 25, (300, width)).round(), -128, 127).astype(np.int64),
+            np.full((1, width), -128),
+            np.full((1, width), 127),
+        ]
+    )
+    reference = litert(content, inputs.reshape(len(inputs), *shape)).reshape(len(inputs), -1)
+    assert len(np.unique(reference)) > 50
+    assert int((through_numpy(model.layers, inputs) != reference).sum()) == 0
+    assert int((through_integers(model.layers, inputs[-60:]) != reference[-60:]).sum()) == 0
 
 
 def test_a_trained_model_on_a_real_recording(bench, same, datasets):

@@ -91,6 +91,12 @@ def test_a_file_that_quantizes_by_itself():
     assert model.float_output
 
 
+def test_a_shape_that_is_only_known_when_the_file_runs():
+    parts = [Part((1, 2)), Part((2,), kind=INT32, scales=(), name="sizes"), Part((1, 1)), weights(ONES), Part((1, 2))]
+    with pytest.raises(TfliteError, match=r"a shape \(tensor 1 'sizes'\) that is only computed .*batch_size=1"):
+        read(parts, [Step("RESHAPE", (0, 1), (2,)), dense(2, 3, 4)])
+
+
 @pytest.mark.parametrize(
     ("between", "said"),
     [
@@ -130,7 +136,9 @@ def test_a_graph_that_is_no_chain():
     parts = [Part((1, 2)), weights(ONES), Part((1, 2)), Part((1, 2))]
     with pytest.raises(TfliteError, match="2 inputs and 1 outputs"):
         read(parts, [dense(0, 1, 2)], inputs=(0, 3))
-    with pytest.raises(TfliteError, match="does not give its output"):
+    with pytest.raises(
+        TfliteError, match=r"its output \(tensor 3 'tensor'\) is not what its last layer gives \(tensor 2"
+    ):
         read(parts, [dense(0, 1, 2)], outputs=(3,))
     with pytest.raises(TfliteError, match="holds no int8 layer"):
         read(parts, [Step("RESHAPE", (0,), (2,))])
