@@ -75,7 +75,7 @@ class HalfSpaceTrees:
             limits=dict.fromkeys(range(features), (-REACH, REACH)),
             seed=seed,
         )
-        drawn.learn_one(dict.fromkeys(range(features), 0.0))
+        drawn.learn_one(dict.fromkeys(range(features), 0.0))  # type: ignore[no-untyped-call]
         inner = (1 << HEIGHT) - 1
         feature, threshold = np.empty((TREES, inner), np.int64), np.empty((TREES, inner))
         for number, root in enumerate(drawn.trees):

@@ -48,7 +48,7 @@ class Loda:
     def learn_many(self, rows: Floats) -> None:
         """Rows one behind the other, by river's code."""
         for row in self._standardised(rows).tolist():
-            self._model.learn_one(dict(enumerate(row)))
+            self._model.learn_one(dict(enumerate(row)))  # type: ignore[no-untyped-call]
         if len(rows):
             self._tables = None
 
@@ -121,7 +121,10 @@ class Loda:
             ]
             for histogram, parts in zip(model.histograms_, bins, strict=True):
                 known = parts[np.isfinite(parts[:, 0])]
-                histogram.data = [Bin(left, right, int(count)) for left, right, count in known.tolist()]
+                histogram.data = [
+                    Bin(left, right, int(count))  # type: ignore[no-untyped-call]
+                    for left, right, count in known.tolist()
+                ]
                 histogram.n = int(fields["learned"])
         return cls(centre, fields["scale"], model)
 
