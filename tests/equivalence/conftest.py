@@ -225,8 +225,15 @@ def raw_features(
     windows = scaled[place[lasts][:, None] + np.arange(1 - image.window, 1)]
     if not len(lasts):
         return np.zeros((0, len(image.features)), np.int64), np.zeros(0, bool), lasts
+    envelope = None
+    if image.envelope_edges:
+        envelope = (image.envelope_first, image.envelope_bins, tuple(image.envelope_edges))
     raw = np.concatenate(
-        [arrays.fast_features(windows[:, :, channel], tuple(image.edges)) for channel in range(counts.shape[1])], axis=1
+        [
+            arrays.fast_features(windows[:, :, channel], tuple(image.edges), envelope)
+            for channel in range(counts.shape[1])
+        ],
+        axis=1,
     )
     return raw, np.ones(len(lasts), bool), lasts
 
