@@ -46,12 +46,16 @@ def window_autoencoder(positions: int = 32, channels: int = 2, *, seed: int = 2)
         Part((1, hidden), scales=(0.05,), zeros=(-128,)),
         _drawn(rng, (values, hidden), 0.02, axis=0),
         Part((1, values), scales=(0.06,), zeros=(2,)),
+        bias((1, 1, positions, channels), scales=(), zeros=()),
+        bias((1, places * filters * 2), scales=(), zeros=()),
+        bias(rng.integers(-400, 400, filters), scales=(), zeros=()),
+        bias(rng.integers(-400, 400, filters * 2), scales=(), zeros=()),
     ]
     steps = [
-        Step("EXPAND_DIMS", (0,), (1,)),
-        Step("CONV_2D", (1, 2, -1), (3,), same),
-        Step("DEPTHWISE_CONV_2D", (3, 4), (5,), valid | {"DepthMultiplier": 2}),
-        Step("RESHAPE", (5,), (6,)),
+        Step("RESHAPE", (0, 11), (1,)),
+        Step("CONV_2D", (1, 2, 13), (3,), same),
+        Step("DEPTHWISE_CONV_2D", (3, 4, 14), (5,), valid | {"DepthMultiplier": 2}),
+        Step("RESHAPE", (5, 12), (6,)),
         Step("FULLY_CONNECTED", (6, 7), (8,), {"FusedActivationFunction": RELU}),
         Step("FULLY_CONNECTED", (8, 9), (10,)),
     ]
