@@ -9,7 +9,9 @@ import typer
 
 from shared.errors import UsageError
 from tocsin.evaluation import results, run, table
+from tocsin.evaluation.figures import TrialFigures
 from tocsin.evaluation.registry import chosen
+from tocsin.evaluation.report import page
 from tocsin.output import check_out, write_whole
 
 app = typer.Typer(add_completion=False)
@@ -22,6 +24,7 @@ def evaluate(
     tier: Annotated[str | None, typer.Option(help="Only this tier: sensor, gateway or both.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the JSON object to this file too.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page with tables and charts to this file.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that judge side by side.")] = os.cpu_count() or 1,
 ) -> None:
@@ -29,18 +32,24 @@ def evaluate(
     folder = _folder()
     exams = _exams(exam, folder)
     keys = chosen(detector or [], tier)
-    if out is not None:
-        check_out(out, [])
+    for wanted in (out, report):
+        if wanted is not None:
+            check_out(wanted, [])
+    charts: dict[str, tuple[str, list[TrialFigures]]] = {}
     result = results.empty(seed)
     for name in exams:
         digests, found = run.run(name, folder, keys, seed=seed, workers=workers, progress=_progress)
         results.add(result, name, [trial.name for trial in run.trials_of(name, folder)], digests, found)
+        drawn = [figures for trial in found if isinstance(figures := trial[keys[0]], TrialFigures)]
+        charts[name] = (keys[0].replace("/", ", "), drawn)
         if not as_json:
             _print(result, name)
         run.trials_of.cache_clear()
     text = results.encoded(result)
     if out is not None:
         write_whole(out, [text])
+    if report is not None:
+        write_whole(report, [page(result, charts)])
     if as_json:
         sys.stdout.write(text)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,12 +24,47 @@ LOOKS_PER_SECOND = 50.0
 FITTED_FALSE_SHARE = 0.01
 
 
+#: Points of a drawn line.
+POINTS = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """A trial as it is drawn, in `POINTS` even parts at most: highest score (NaN = none), whether a row was in alarm,
+    anomalous, or counted, and the mean of the channels in healthy deviations."""
+
+    scores: NDArray[np.float64]
+    alarm: NDArray[np.bool_]
+    labels: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+    level: NDArray[np.float64]
+
+
+def outline_of(trial: Trial, said: Scores) -> Outline:
+    """What a chart shows of a trial."""
+    edges = np.unique(np.linspace(0, trial.recording.rows, POINTS + 1).astype(np.int64))[:-1]
+    values = trial.recording.values
+    healthy = values[: trial.healthy_rows]
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a channel without any value has no mean
+        centre, spread = np.nanmean(healthy, axis=0), np.nanstd(healthy, axis=0)
+    distance = np.nan_to_num(np.abs(values - centre) / np.where(spread > 0.0, spread, 1.0)).mean(axis=1)
+    scores = np.maximum.reduceat(np.where(np.isnan(said.scores), -np.inf, said.scores), edges)
+    return Outline(
+        np.where(np.isfinite(scores), scores, np.nan),
+        np.logical_or.reduceat(said.alarm, edges),
+        np.logical_or.reduceat(trial.labels, edges),
+        np.logical_or.reduceat(trial.counted, edges),
+        np.maximum.reduceat(distance, edges),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class TrialFigures:
     """Figures of one trial by one candidate; NaN where a figure has no meaning.
 
-    `scores` and `labels` of the counted rows, `score_stream` of all rows looked at and `nab_raw`, what the alarms earn
-    in each of NAB's profiles, are for figures that pool.
+    `outline` is for charts; `scores` and `labels` of the counted rows, `score_stream` of all rows looked at and
+    `nab_raw`, what the alarms earn in each of NAB's profiles, are for figures that pool.
     """
 
     name: str
@@ -46,6 +82,7 @@ class TrialFigures:
     provisional: bool
     scores: NDArray[np.float64]
     labels: NDArray[np.bool_]
+    outline: "Outline"
     score_stream: nab.Stream
     nab_raw: tuple[tuple[float, int], ...]
 
@@ -90,6 +127,7 @@ def figures_of(trial: Trial, said: Scores) -> TrialFigures:
         said.provisional,
         scores,
         labels,
+        outline_of(trial, said),
         nab.Stream(said.scores[rows], windows),
         tuple(nab.raw(nab.Stream(alarms, windows), 0.5, profile) for profile in nab.PROFILES),
     )
