@@ -19,7 +19,8 @@ p { margin: 4px 0 12px; color: var(--soft); }
   padding: 10px 12px; margin: 0 0 12px; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 th, td { text-align: right; padding: 5px 8px; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--card); }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--card);
+  white-space: normal; min-width: 120px; max-width: 200px; }
 .deployed td { font-weight: 600; } .published td, .published td:first-child { color: var(--soft); font-style: italic; }
 .baseline td { color: var(--soft); }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); gap: 12px; }
