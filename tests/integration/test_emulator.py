@@ -110,7 +110,7 @@ def test_milliseconds_are_milliseconds(board):
     board.wait(lambda: silent_for(2.5))  # what it sent before it heard of the mark may still come
 
 
-def test_garbage_on_both_lines_costs_no_other_frame(board):
+def test_garbage_on_both_lines_costs_no_other_frame(board, request):
     """Before, between and inside frames: the line is in step again within one frame."""
     rng = random.Random(4)
     times, counts = rows(160)
@@ -121,6 +121,7 @@ def test_garbage_on_both_lines_costs_no_other_frame(board):
     decoder = framing.Decoder()
     board.line.close()
     bench = socket.create_connection(("127.0.0.1", board.board.samples_port))
+    request.addfinalizer(bench.close)
     bench.settimeout(0.01)
 
     def answered(count):
@@ -144,8 +145,7 @@ def test_garbage_on_both_lines_costs_no_other_frame(board):
             board.store(88)
     assert answers == [16 * (number + 1) for number in range(10)]
     board.wait(lambda: len(readings(board)) >= 154)
-    assert board.wait(lambda: [body for body in board.of(framing.DATA) if codec.decode_data(body).oldest == 88])
-    bench.close()
+    board.wait(lambda: [body for body in board.of(framing.DATA) if codec.decode_data(body).oldest == 88])
 
 
 def test_an_image_is_refused_by_a_state(board):

@@ -48,6 +48,7 @@ class Bench:
         self.tap = Tap(self.board.gateway_port)
         self.line = SamplesLine(self.board.samples_port, len(firmware.device.content.channels))
         self.frames: list[tuple[int, bytes]] = []
+        self._heard_at = time.monotonic()
         self.board.start()
         self.tap.start()
         self.wait(lambda: self.of(framing.STATE))
@@ -72,6 +73,7 @@ class Bench:
                 break
             if from_board:
                 self.frames.append((kind, body))
+                self._heard_at = time.monotonic()
         self.line.poll()
 
     def wait(self, until, limit_seconds: float = PATIENCE_SECONDS):
@@ -83,8 +85,18 @@ class Bench:
             if found:
                 return found
             if time.monotonic() > deadline:
-                raise AssertionError(f"nothing within {limit_seconds} s; the board said {self.texts()[-3:]}")
+                raise AssertionError(
+                    f"nothing within {limit_seconds} s; after {len(self.frames)} frames, {self._last_heard()}, "
+                    f"the board said {self.texts()[-3:]}"
+                )
             time.sleep(0.002)
+
+    def _last_heard(self) -> str:
+        """What came last, and when: a board that repeats is another trouble than a silent one."""
+        data = [codec.decode_data(body) for body in self.of(framing.DATA)[-3:]]
+        kinds = [kind for kind, _ in self.frames[-4:]]
+        waits = [(message.sequence, len(message), message.oldest) for message in data]
+        return f"the last {time.monotonic() - self._heard_at:.1f} s ago, of kinds {kinds}, last data {waits}"
 
     def of(self, kind: int) -> list[bytes]:
         return [body for found, body in self.frames if found == kind]
