@@ -1,13 +1,11 @@
 """``python -m firmware.bench``: measures kernels and peers, prints the table and writes the rows as JSON."""
 
 import argparse
-import dataclasses
 import importlib.metadata
 import os
 import sys
 from pathlib import Path
 
-from firmware.bench.cores import CORES, kernel_named
 from firmware.bench.emlearn_peer import emlearn_rows
 from firmware.bench.measure import measure_kernel
 from firmware.bench.models import BenchModel, bench_models
@@ -16,18 +14,16 @@ from firmware.bench.quoted import quoted_rows
 from firmware.bench.report import table
 from firmware.bench.rows import Row, row_of, write_rows
 from firmware.bench.tflite_peers import tflite_rows
+from firmware.kernels.cores import CORES, kernel_named
 from shared.errors import TocsinError, UsageError
 
 OUTPUT = Path("build/bench/firmware.json")
-#: What a compiler makes of plain loops, by the flag that peers are compiled with.
-PLAIN = dataclasses.replace(kernel_named("portable"), name="plain C, -O2", optimization="-O2")
 
 
 def measured_rows(model: BenchModel, core_names: list[str]) -> list[Row]:
-    """Every kernel of the cores, then plain C on each of them."""
+    """Every kernel of the cores, the plain loops among them."""
     engine = f"tocsin, ziglang {importlib.metadata.version('ziglang')}"
     cores = [CORES[name] for name in core_names]
-    pairs = [(core, kernel_named(kernel)) for core in cores for kernel in core.kernels]
     return [
         row_of(
             measure_kernel(model.name, model.layers, model.inputs, core, kernel),
@@ -35,7 +31,8 @@ def measured_rows(model: BenchModel, core_names: list[str]) -> list[Row]:
             model.inputs_name,
             model.products,
         )
-        for core, kernel in [*pairs, *((core, PLAIN) for core in cores)]
+        for core in cores
+        for kernel in map(kernel_named, core.kernels)
     ]
 
 
@@ -76,7 +73,7 @@ def main(arguments: list[str]) -> int:
     except TocsinError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status
-    sys.stdout.write(table(rows, every=True))
+    sys.stdout.write(table(rows))
     for note in notes:
         sys.stdout.write(f"{note}\n")
     sys.stdout.write(f"{len(rows)} rows in {options.output}\n")

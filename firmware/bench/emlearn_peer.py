@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.bench.cores import Core
 from firmware.bench.measure import expected
 from firmware.bench.models import BenchModel
 from firmware.bench.program import Program, read_program
@@ -23,7 +22,8 @@ from firmware.bench.rows import MEASURED, MISSING, Row, with_rates
 from firmware.bench.run import MachineError
 from firmware.bench.unicorn_machine import RAM_ADDRESS, UnicornMachine
 from firmware.build import packaged_compiler, run_compiler
-from shared.model_image import Layer
+from firmware.kernels.cores import Core
+from shared.model_image import LAYER_DENSE, Layer
 
 REMEDY = "pip install emlearn"
 VARIANT = "generated C, float32, -O2"
@@ -103,7 +103,12 @@ def _interface(core: Core) -> str:
 
 
 def emlearn_rows(model: BenchModel, cores: list[Core]) -> list[Row]:
-    """One row per core that Unicorn has; without the package one row whose note is the remedy."""
+    """One row per core that Unicorn has; without the package one row whose note is the remedy.
+
+    It has no convolutions: no row for a model that has some.
+    """
+    if any(layer.kind != LAYER_DENSE for layer in model.layers):
+        return []
     if importlib.util.find_spec("emlearn") is None or importlib.util.find_spec("jinja2") is None:
         return [Row(model.name, "-", VARIANT, "emlearn", MISSING, note=f"not installed: {REMEDY}")]
     return [_measured(model, core) for core in cores if core.unicorn_name is not None]

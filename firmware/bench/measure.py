@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.bench.cores import Core, Kernel, core_named, kernel_named
 from firmware.bench.inference import EmulatedModel
 from firmware.bench.program import build_program
 from firmware.bench.qemu_machine import infer_with_qemu
+from firmware.bench.records import packed_layers, record_bytes
 from firmware.bench.reference import saturated
 from firmware.bench.run import MachineError, Run
-from firmware.kernels.packing import pack
+from firmware.kernels.cores import Core, Kernel, core_named, kernel_named, without_unused
 from firmware.kernels.plan import plan_memory
-from shared.model_image import Layer
+from shared.model_image import LAYER_DENSE, Layer
 from shared.quantized import arrays
 
 
@@ -21,8 +21,8 @@ from shared.quantized import arrays
 class Measurement:
     """One row of the table: exact instructions of an inference, from int8 inputs to int8 outputs.
 
-    `instructions_worst` holds for every input. `ram_bytes` are both buffers, inputs and outputs included;
-    `stack_bytes` None where it is not measured. `plain_rows` are computed by the plain form.
+    `instructions_worst` holds for every input. `ram_bytes` are all buffers, inputs and outputs included. `plain_blocks`
+    are computed by the plain form.
     """
 
     model: str
@@ -33,8 +33,8 @@ class Measurement:
     code_bytes: int
     table_bytes: int
     ram_bytes: int
-    stack_bytes: int | None
-    plain_rows: int
+    stack_bytes: int
+    plain_blocks: int
 
 
 def infer(core: Core, kernel: Kernel, layers: list[Layer], inputs: NDArray[np.int8], *, count: bool = True) -> Run:
@@ -64,16 +64,20 @@ def measure(model: str, layers: list[Layer], inputs: NDArray[np.int8], core_name
 def measure_kernel(
     model: str, layers: list[Layer], inputs: NDArray[np.int8], core: Core, kernel: Kernel
 ) -> Measurement:
-    """Run, compare every output byte, and count.
+    """Run, compare every output byte, and count; the kernel is built without what this model does not need.
 
     Raises MachineError when a byte differs: no figure is given for a wrong result.
     """
+    packed = packed_layers(layers, kernel)
+    plain_blocks = sum(layer.plain for layer in packed)
+    dense_only = all(layer.kind == LAYER_DENSE for layer in layers)
+    if kernel.sources:
+        kernel = without_unused(kernel, plain_rows=plain_blocks, dense_only=dense_only)
     run = infer(core, kernel, layers, inputs)
     differing = int((run.outputs != expected(layers, inputs)).sum())
     if differing:
         raise MachineError(f"kernel {kernel.name} on {core.name} gave {differing} wrong bytes for {model}")
     worst = infer(core, kernel, saturated(layers), np.full((1, layers[0].inputs), 127, np.int8))
-    packed = pack(layers, kernel.target)
     program = build_program(core, kernel)
     return Measurement(
         model,
@@ -82,8 +86,8 @@ def measure_kernel(
         float(run.instructions.mean()),
         max(int(worst.instructions.max()), int(run.instructions.max())),
         program.code_bytes,
-        program.constant_bytes + len(packed.content),
-        program.data_bytes + plan_memory(layers, kernel.target, lane_bytes=kernel.lane_bytes).total_bytes,
+        program.constant_bytes + len(record_bytes(packed, kernel.target)),
+        program.data_bytes + plan_memory(layers, kernel).total_bytes,
         run.stack_bytes,
-        packed.plain_rows,
+        plain_blocks,
     )

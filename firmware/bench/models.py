@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.bench.reference import SENSOR_WIDTHS, anomaly_model, random_layers
+from firmware.bench.reference import (
+    CONVOLUTION_SAMPLES,
+    SENSOR_WIDTHS,
+    anomaly_model,
+    convolutional_layers,
+    random_layers,
+)
 from shared.model_image import Layer
 from shared.recordings.profile import profile_of
 from shared.recordings.reader import read_recording
@@ -15,6 +21,7 @@ from shared.signal.definition import band_edges
 
 SENSOR_MODEL = "-".join(map(str, SENSOR_WIDTHS))
 ANOMALY_MODEL = "AD"
+CONVOLUTIONAL_MODEL = "convolutional"
 ANOMALY_FOLDER = "mlperf_tiny_ad"
 #: The drive end of a healthy bearing at 1797 rpm.
 BEARING_FILE = "cwru48k/1797_Normal.npz"
@@ -23,7 +30,9 @@ _BEARING_CHANNEL = "DE"
 #: Rows that the device profile is made of.
 _PROFILE_ROWS = 20_000
 _WINDOW = 1024
-#: Inputs of the bearing's features per healthy deviation.
+#: A fast device has 2**10 counts to a healthy deviation.
+_COUNTS_BITS = 10
+#: Inputs per healthy deviation, of features or of samples.
 _UNITS_PER_DEVIATION = 32
 _INPUTS = 20
 _SEED = 1
@@ -42,7 +51,7 @@ class BenchModel:
     @property
     def products(self) -> int:
         """Products of a weight and a value in one inference."""
-        return sum(layer.inputs * layer.outputs for layer in self.layers)
+        return sum(layer.outputs * layer.columns for layer in self.layers)
 
 
 def bench_models(datasets: Path | None) -> tuple[list[BenchModel], list[str]]:
@@ -51,11 +60,12 @@ def bench_models(datasets: Path | None) -> tuple[list[BenchModel], list[str]]:
     bearing = None if datasets is None else datasets / BEARING_FILE
     if bearing is None or not bearing.is_file():
         notes.append(
-            f"{BEARING_FILE} is not in the folder of datasets: {SENSOR_MODEL} is measured on drawn inputs; "
+            f"{BEARING_FILE} is not in the folder of datasets: {SENSOR_MODEL} and the {CONVOLUTIONAL_MODEL} model are "
+            "measured on drawn inputs; "
             "set TOCSIN_DATASETS to the folder that holds it"
         )
         bearing = None
-    models = [sensor_model(bearing)]
+    models = [sensor_model(bearing), convolutional_model(bearing)]
     folder = None if datasets is None else datasets / ANOMALY_FOLDER
     if folder is None or not folder.is_dir():
         notes.append(
@@ -75,8 +85,7 @@ def sensor_model(bearing: Path | None) -> BenchModel:
     rng = np.random.default_rng(_SEED)
     layers = random_layers(rng, SENSOR_WIDTHS)
     if bearing is None:
-        drawn = rng.integers(-128, 128, (_INPUTS, SENSOR_WIDTHS[0]), np.int8)
-        return BenchModel(SENSOR_MODEL, layers, drawn, f"{_INPUTS} drawn inputs, seed {_SEED}")
+        return _drawn_inputs(SENSOR_MODEL, layers, rng)
     features = _bearing_features(bearing)
     centred = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1.0)
     scaled = np.clip(np.rint(centred * _UNITS_PER_DEVIATION), -128, 127).astype(np.int8)
@@ -85,12 +94,35 @@ def sensor_model(bearing: Path | None) -> BenchModel:
     return BenchModel(SENSOR_MODEL, layers, inputs, name)
 
 
-def _bearing_features(path: Path) -> NDArray[np.int64]:
-    """(windows, features): level, crest, kurtosis and bands."""
+def convolutional_model(bearing: Path | None) -> BenchModel:
+    """Convolutions over the samples of a window, drawn weights; on a recorded bearing or, without one, drawn inputs."""
+    rng = np.random.default_rng(_SEED)
+    layers = convolutional_layers(rng)
+    if bearing is None:
+        return _drawn_inputs(CONVOLUTIONAL_MODEL, layers, rng)
+    samples = _bearing_samples(bearing, CONVOLUTION_SAMPLES)
+    scaled = np.clip(samples * _UNITS_PER_DEVIATION >> _COUNTS_BITS, -128, 127).astype(np.int8)
+    inputs = scaled[:: len(scaled) // _INPUTS][:_INPUTS]
+    name = f"{_INPUTS} windows of {CONVOLUTION_SAMPLES} samples of the recorded bearing {BEARING_FILE}"
+    return BenchModel(CONVOLUTIONAL_MODEL, layers, inputs, name)
+
+
+def _drawn_inputs(name: str, layers: list[Layer], rng: np.random.Generator) -> BenchModel:
+    drawn = rng.integers(-128, 128, (_INPUTS, layers[0].inputs), np.int8)
+    return BenchModel(name, layers, drawn, f"{_INPUTS} drawn inputs, seed {_SEED}")
+
+
+def _bearing_samples(path: Path, window: int) -> NDArray[np.int64]:
+    """(windows, samples): counts, 1024 to a healthy deviation."""
     recording = read_recording(path, sample_rate_hz=_BEARING_RATE_HZ, channels=(_BEARING_CHANNEL,))
     _, counts = profile_of(recording, _PROFILE_ROWS, "bearing", "bench/bearing")
-    windows = len(counts) // _WINDOW
-    samples = np.clip(counts[: windows * _WINDOW, 0], -32768, 32767).astype(np.int64).reshape(windows, _WINDOW)
+    windows = len(counts) // window
+    return np.clip(counts[: windows * window, 0], -32768, 32767).astype(np.int64).reshape(windows, window)
+
+
+def _bearing_features(path: Path) -> NDArray[np.int64]:
+    """(windows, features): level, crest, kurtosis and bands."""
+    samples = _bearing_samples(path, _WINDOW)
     bands = SENSOR_WIDTHS[0] - 3
     found: NDArray[np.int64] = arrays.fast_features(samples, tuple(band_edges(_WINDOW, bands)))
     return found

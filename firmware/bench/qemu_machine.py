@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.bench.cores import Core, Kernel
-from firmware.bench.job import job_bytes
 from firmware.bench.program import link
+from firmware.bench.records import job_bytes
 from firmware.bench.run import MachineError, Run
+from firmware.kernels.cores import Core, Kernel
 from shared.errors import UsageError
 from shared.model_image import Layer
 
@@ -47,7 +47,7 @@ def _linked(core: Core, kernel: Kernel) -> bytes:
 
 
 def infer_with_qemu(core: Core, kernel: Kernel, layers: list[Layer], inputs: NDArray[np.int8]) -> Run:
-    """One inference per row of inputs (rows, inputs); the stack is not measured.
+    """One inference per row of inputs (rows, inputs), of which there must be one.
 
     Raises UsageError without QEMU, MachineError when the program does not end well.
     """
@@ -75,14 +75,14 @@ def infer_with_qemu(core: Core, kernel: Kernel, layers: list[Layer], inputs: NDA
             raise MachineError(f"{QEMU} did not end within {_LIMIT_SECONDS} s: the program hangs") from error
         result = folder / "result.bin"
         content = result.read_bytes() if result.is_file() else b""
-    expected = 4 + len(inputs) * (4 + width)
+    expected = 8 + len(inputs) * (4 + width)
     if done.returncode or len(content) != expected:
         said = done.stderr.strip().splitlines()
         raise MachineError(
             f"{QEMU} gave {len(content)} of {expected} bytes (exit status {done.returncode}): "
             f"{said[-1] if said else 'no message'}"
         )
-    records = np.frombuffer(content[4:], np.dtype([("ticks", "<u4"), ("outputs", np.int8, width)]))
-    (nothing,) = struct.unpack("<I", content[:4])
+    records = np.frombuffer(content[8:], np.dtype([("ticks", "<u4"), ("outputs", np.int8, width)]))
+    nothing, stack_bytes = struct.unpack("<II", content[:8])
     instructions = np.rint((records["ticks"].astype(np.float64) - nothing) / _TICKS_PER_INSTRUCTION).astype(np.int64)
-    return Run(records["outputs"].copy(), instructions, None)
+    return Run(records["outputs"].copy(), instructions, stack_bytes)

@@ -1,7 +1,7 @@
 /* What runs on the emulated M55: inputs in, outputs and ticks out, through files of the host (semihosting).
  *
- * The job lies at JOB_ADDRESS: runs, inputs, outputs, layers, bytes of the first buffer (words), packed model and
- * inputs behind each other. `result.bin` gets for each run the ticks (word) and the outputs.
+ * The job lies at JOB_ADDRESS: struct job, records of the layers and inputs behind each other. `result.bin` gets the
+ * ticks of no inference and the bytes of stack of one (words), then for each run the ticks (word) and the outputs.
  */
 
 #include <stdint.h>
@@ -21,6 +21,7 @@
 #define EXITED 0x20026u
 #define MODE_WRITE_BINARY 5u
 #define MEMORY_WORDS 8192u
+#define PAINT 0xA5C3A5C3u
 
 struct job {
     uint32_t runs;
@@ -28,9 +29,11 @@ struct job {
     uint32_t outputs;
     uint32_t layers;
     uint32_t first_bytes;
+    uint32_t second_bytes;
     uint32_t model_bytes;
 };
 
+extern uint32_t stack_begin[];
 extern uint32_t stack_end[];
 void reset(void);
 int main(void);
@@ -69,6 +72,36 @@ static uint32_t timed(const struct tocsin_kernel_model *model, const struct tocs
     return (before - SYSTICK_VALUE) & TICKS_MASK;
 }
 
+static void put_inputs(const struct tocsin_kernel_model *model, const struct tocsin_kernel_memory *memory,
+                       const uint8_t *inputs, uint32_t count)
+{
+    int8_t *place = tocsin_kernel_input(model, memory);
+    for (uint32_t i = 0; i < count; i++) {
+        place[i] = (int8_t)inputs[i];
+    }
+}
+
+/* Bytes of stack below this function that one inference writes. */
+static uint32_t stack_used(const struct tocsin_kernel_model *model, const struct tocsin_kernel_memory *memory)
+{
+    uint32_t *here;
+    volatile uint32_t *word = stack_begin;
+    __asm__ volatile("mov %0, sp" : "=r"(here));
+    for (volatile uint32_t *paint = stack_begin; paint < here; paint++) {
+        *paint = PAINT;
+    }
+    (void)tocsin_kernel_infer(model, memory);
+    while (word < here && *word == PAINT) {
+        word++;
+    }
+    return (uint32_t)((uintptr_t)here - (uintptr_t)word);
+}
+
+static uint32_t rounded(uint32_t bytes)
+{
+    return (bytes + 15u) / 16u * 16u;
+}
+
 int main(void)
 {
     const struct job *job = (const struct job *)(uintptr_t)JOB_ADDRESS;
@@ -77,7 +110,8 @@ int main(void)
     struct tocsin_kernel_model model = {packed, job->layers};
     struct tocsin_kernel_model nothing = {packed, 0};
     uint8_t *first = (uint8_t *)memory_words;
-    struct tocsin_kernel_memory memory = {first, first + (job->first_bytes + 15u) / 16u * 16u};
+    uint8_t *second = first + rounded(job->first_bytes);
+    struct tocsin_kernel_memory memory = {first, second, second + rounded(job->second_bytes)};
     const int8_t *output = (const int8_t *)first;
     const uint32_t arguments[3] = {(uint32_t)(uintptr_t)"result.bin", MODE_WRITE_BINARY, 10};
     uint32_t file = semihosting(OPEN, arguments);
@@ -86,11 +120,11 @@ int main(void)
     SYSTICK_CONTROL = 5;
     uint32_t ticks = timed(&nothing, &memory, &output);
     write(file, &ticks, 4);
+    put_inputs(&model, &memory, inputs, job->inputs);
+    uint32_t stack = stack_used(&model, &memory);
+    write(file, &stack, 4);
     for (uint32_t run = 0; run < job->runs; run++) {
-        int8_t *place = tocsin_kernel_input(&model, &memory);
-        for (uint32_t i = 0; i < job->inputs; i++) {
-            place[i] = (int8_t)inputs[i];
-        }
+        put_inputs(&model, &memory, inputs, job->inputs);
         inputs += job->inputs;
         ticks = timed(&model, &memory, &output);
         write(file, &ticks, 4);

@@ -1,12 +1,13 @@
 """Models that the figures are measured with."""
 
+import copy
 import itertools
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.model_image import Layer
+from shared.model_image import LAYER_CONVOLUTION, Layer
 from shared.tflite.reader import TfliteModel, read_tflite
 
 #: A sensor with 16 slow channels: 64 features.
@@ -16,30 +17,69 @@ _FRAMES = 5
 _BANDS = 128
 
 
+#: A convolutional model of one channel: samples, then filters of each convolution, then widths of the dense layers.
+CONVOLUTION_SAMPLES = 256
+CONVOLUTION_FILTERS = (8, 8)
+CONVOLUTION_DENSE = (16, 256)
+_TAPS, _STRIDE, _PAD = 5, 2, 1
+
+
 def random_layers(rng: np.random.Generator, widths: tuple[int, ...]) -> list[Layer]:
     """Layers as a trained model has them: scales per row, ReLU between, outputs that spread over int8."""
     layers = []
     for number, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
-        weights = np.clip(np.rint(rng.normal(0, 40, (outputs, inputs))), -127, 127).astype(np.int8)
-        hidden = number + 2 < len(widths)
-        zero = -128 if hidden else int(rng.integers(-20, 21))
-        least = -128 if number else int(rng.integers(-20, 21))
-        sums = weights.astype(np.int64).sum(1)
-        # deviation of the sums of about 60 per value, brought to 45
-        ratios = 45 / (40 * 60 * np.sqrt(inputs)) * rng.uniform(0.5, 1.0, outputs)
-        fractions, exponents = np.frexp(ratios)
         layers.append(
-            Layer(
-                inputs,
-                outputs,
-                weights.tobytes(),
-                (rng.integers(-3000, 3000, outputs) - least * sums).tolist(),
-                [min(int(fraction * (1 << 31)), (1 << 31) - 1) for fraction in fractions],
-                (31 - exponents).tolist(),
-                zero,
-                -128,
-            )
+            drawn_layer(rng, inputs, outputs, outputs, inputs, hidden=number + 2 < len(widths), first=not number)
         )
+    return layers
+
+
+def drawn_layer(
+    rng: np.random.Generator, inputs: int, outputs: int, rows: int, columns: int, *, hidden: bool, first: bool
+) -> Layer:
+    """A layer with drawn weights; `hidden`: behind it a ReLU, `first`: its inputs have a zero point near 0."""
+    weights = np.clip(np.rint(rng.normal(0, 40, (rows, columns))), -127, 127).astype(np.int8)
+    zero = -128 if hidden else int(rng.integers(-20, 21))
+    least = int(rng.integers(-20, 21)) if first else -128
+    sums = weights.astype(np.int64).sum(1)
+    # deviation of the sums of about 60 per value, brought to 45
+    ratios = 45 / (40 * 60 * np.sqrt(columns)) * rng.uniform(0.5, 1.0, rows)
+    fractions, exponents = np.frexp(ratios)
+    return Layer(
+        inputs,
+        outputs,
+        weights.tobytes(),
+        (rng.integers(-3000, 3000, rows) - least * sums).tolist(),
+        [min(int(fraction * (1 << 31)), (1 << 31) - 1) for fraction in fractions],
+        (31 - exponents).tolist(),
+        zero,
+        -128,
+    )
+
+
+def convolutional_layers(rng: np.random.Generator) -> list[Layer]:
+    """Two convolutions of five taps at every second position, then dense layers."""
+    layers: list[Layer] = []
+    positions, channels = CONVOLUTION_SAMPLES, 1
+    for filters in CONVOLUTION_FILTERS:
+        places = positions // _STRIDE
+        layer = drawn_layer(
+            rng,
+            positions * channels,
+            places * filters,
+            filters,
+            _TAPS * channels,
+            hidden=True,
+            first=not layers,
+        )
+        layer.kind, layer.channels, layer.filters = LAYER_CONVOLUTION, channels, filters
+        layer.taps, layer.stride, layer.pad = _TAPS, _STRIDE, _PAD
+        layer.padding = layers[-1].zero if layers else 0
+        layers.append(layer)
+        positions, channels = places, filters
+    widths = (positions * channels, *CONVOLUTION_DENSE)
+    for number, (inputs, outputs) in enumerate(itertools.pairwise(widths), start=1):
+        layers.append(drawn_layer(rng, inputs, outputs, outputs, inputs, hidden=number + 1 < len(widths), first=False))
     return layers
 
 
@@ -54,16 +94,12 @@ def anomaly_model(folder: Path) -> tuple[TfliteModel, NDArray[np.int8]]:
 
 def saturated(layers: list[Layer]) -> list[Layer]:
     """The same sizes with every output at 127: the most work for a kernel that leaves out values equal to low."""
-    return [
-        Layer(
-            layer.inputs,
-            layer.outputs,
-            bytes(len(layer.weights)),
-            [1 << 20] * layer.outputs,
-            [(1 << 31) - 1] * layer.outputs,
-            [33] * layer.outputs,
-            layer.zero,
-            layer.low,
-        )
-        for layer in layers
-    ]
+    result = []
+    for layer in layers:
+        full = copy.copy(layer)
+        full.weights = bytes(len(layer.weights))
+        full.bias = [1 << 20] * layer.rows
+        full.multipliers = [(1 << 31) - 1] * layer.rows
+        full.shifts = [33] * layer.rows
+        result.append(full)
+    return result

@@ -1,40 +1,39 @@
-"""``python -m firmware.bench.report``: the table of docs/kernels.md out of the committed result.
+"""``python -m firmware.bench.report``: the tables of docs/kernels.md and README.md out of the committed result.
 
-python -m firmware.bench.report --update                  write the table again
+python -m firmware.bench.report --update                  write the tables again
 python -m firmware.bench.report --update --result FILE    take FILE as the committed result first
-python -m firmware.bench.report                           say whether table and result agree
+python -m firmware.bench.report                           say whether tables and result agree
 """
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from firmware.bench.readme_table import CORE_NAMES, short_table
 from firmware.bench.rows import MEASURED, QUOTED, ResultError, Row, read_rows, write_rows
 from shared.errors import TocsinError
 
-_DOCS = Path(__file__).resolve().parents[2] / "docs"
-RESULT = _DOCS / "firmware-benchmark.json"
-PAGE = _DOCS / "kernels.md"
+_ROOT = Path(__file__).resolve().parents[2]
+RESULT = _ROOT / "docs" / "firmware-benchmark.json"
+PAGE = _ROOT / "docs" / "kernels.md"
+README = _ROOT / "README.md"
 BEGIN = "<!-- begin: python -m firmware.bench.report --update -->\n"
 END = "<!-- end -->\n"
-_CORES = {"m0": "M0+", "m3": "M3", "m4": "M4", "m7": "M7", "m33": "M33", "m55": "M55"}
+_PLAIN = "plain"
 _HEADERS = (
     *("model", "core", "engine", "instructions, mean", "largest", "per MAC", "energy, µJ"),
     *("code", "tables", "RAM", "stack"),
 )
 
 
-def table(rows: list[Row], *, every: bool = False) -> str:
-    """Two Markdown tables, instructions and compared bytes, and the inputs.
-
-    Rows that differ in their core alone share a line. `portable` is left out unless `every`: the plain C beside it is
-    the same source, compiled for speed.
-    """
-    counted = [row for row in rows if row.instructions_mean is not None and (every or row.variant != "portable")]
+def table(rows: list[Row]) -> str:
+    """Two Markdown tables, instructions and compared bytes, and the inputs; rows of the same figures share a line."""
+    counted = [row for row in rows if row.instructions_mean is not None]
     lines = ["| " + " | ".join(_HEADERS) + " |", "|" + "---|" * len(_HEADERS)]
     merged: dict[tuple[str, ...], list[str]] = {}
     for row in counted:
-        merged.setdefault((row.model, *_cells(row)), []).append(_CORES.get(row.core, row.core))
+        merged.setdefault((row.model, *_cells(row)), []).append(CORE_NAMES.get(row.core, row.core))
     lines += [f"| {key[0]} | {', '.join(cores)} | {' | '.join(key[1:])} |" for key, cores in merged.items()]
     compared = [row for row in rows if row.compared_bytes is not None]
     if compared:
@@ -49,8 +48,8 @@ def table(rows: list[Row], *, every: bool = False) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     name = f"**{row.variant}**" if row.engine.startswith("tocsin") else f"{row.engine}, {row.variant}"
-    if row.variant.startswith("plain C"):
-        name = row.variant
+    if row.variant == _PLAIN:
+        name = "plain C, -O2"
     if row.source == QUOTED:
         name = f"{row.engine} (quoted)"
     numbers = (row.instructions_mean, row.instructions_worst)
@@ -77,37 +76,40 @@ def _inputs(rows: list[Row]) -> list[str]:
     return list(sentences)
 
 
-def page_with(rows: list[Row], page: str) -> str:
+def page_with(rows: list[Row], page: str, make: Callable[[list[Row]], str] = table, name: str = PAGE.name) -> str:
     """The page with its table made anew; ResultError where the two marks are not in it."""
     head, begin, rest = page.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:
-        raise ResultError(
-            f"{PAGE.name} lacks the lines {BEGIN.strip()} and {END.strip()}: put them where the table goes"
-        )
-    return head + BEGIN + "\n" + table(rows) + "\n" + END + tail
+        raise ResultError(f"{name} lacks the lines {BEGIN.strip()} and {END.strip()}: put them where the table goes")
+    return head + BEGIN + "\n" + make(rows) + "\n" + END + tail
 
 
 def main(arguments: list[str]) -> int:
     """0 when the page shows the committed result, 1 with one sentence when not."""
     parser = argparse.ArgumentParser(prog="python -m firmware.bench.report")
-    parser.add_argument("--update", action="store_true", help="write the table into docs/kernels.md")
+    parser.add_argument("--update", action="store_true", help="write the tables into docs/kernels.md and README.md")
     parser.add_argument("--result", type=Path, help="with --update: this file becomes the committed result")
     options = parser.parse_args(arguments)
     try:
         if options.update and options.result is not None:
             write_rows(read_rows(options.result), RESULT)
-        page = PAGE.read_text(encoding="utf-8")
-        wanted = page_with(read_rows(RESULT), page)
+        rows = read_rows(RESULT)
+        pages = [
+            (path, path.read_text(encoding="utf-8"), make) for path, make in ((PAGE, table), (README, short_table))
+        ]
+        wanted = [page_with(rows, page, make, path.name) for path, page, make in pages]
     except TocsinError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status
+    others = [(path, after) for (path, before, _), after in zip(pages, wanted, strict=True) if before != after]
     if options.update:
-        PAGE.write_text(wanted, encoding="utf-8")
-    elif page != wanted:
-        sys.stderr.write("docs/kernels.md shows another result: run python -m firmware.bench.report --update\n")
-        return 1
-    return 0
+        for path, after in others:
+            path.write_text(after, encoding="utf-8")
+        return 0
+    for path, _ in others:
+        sys.stderr.write(f"{path.name} shows another result: run python -m firmware.bench.report --update\n")
+    return 1 if others else 0
 
 
 if __name__ == "__main__":

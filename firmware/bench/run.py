@@ -14,8 +14,8 @@ class MachineError(FirmwareError):
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Outputs (rows, outputs) int8; instructions of each inference; deepest stack, None where it is not measured."""
+    """Outputs (rows, outputs) int8; instructions of each inference; deepest stack."""
 
     outputs: NDArray[np.int8]
     instructions: NDArray[np.int64]
-    stack_bytes: int | None
+    stack_bytes: int

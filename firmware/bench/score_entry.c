@@ -1,15 +1,16 @@
-/* Score of an image by its packed layers, on an emulated core. */
+/* Score of a packed image on an emulated core. */
 
 #include <stddef.h>
 
-#include "score.h"
+#include "tocsin_score.h"
+#include "tocsin_target.h"
 
 struct tocsin_bench_job {
     const uint8_t *image;
     uint32_t image_bytes;
-    const uint8_t *packed;
-    const int16_t *features;
-    struct tocsin_kernel_memory memory;
+    const int16_t *inputs;
+    uint8_t *buffers[3];
+    int64_t *parts;
     uint32_t score; /* results */
     uint32_t top;
 };
@@ -38,11 +39,14 @@ void *memset(void *to, int value, size_t length)
 uint32_t tocsin_bench_score(struct tocsin_bench_job *job)
 {
     static struct tocsin_image image;
+    struct tocsin_activations activations = {job->buffers[0], job->buffers[1], job->buffers[2], job->parts};
     struct tocsin_score result;
     enum tocsin_status status = tocsin_image_read(job->image, job->image_bytes, &image);
     if (status == TOCSIN_OK) {
-        struct tocsin_kernel_model model = {job->packed, image.layers};
-        tocsin_kernel_score(&image, &model, &job->memory, job->features, &result);
+        status = tocsin_target_check(&image);
+    }
+    if (status == TOCSIN_OK) {
+        tocsin_score_inputs(&image, job->inputs, &activations, &result);
         job->score = result.score;
         job->top = result.top;
     }

@@ -1,57 +1,55 @@
-"""Scores of an image by its packed layers on an emulated core, the last output never kept."""
+"""Scores of a packed image on an emulated core, by the device's own reader and its own way from inputs to score."""
 
 import struct
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware.bench.cores import Core, Kernel
 from firmware.bench.program import build_program
 from firmware.bench.run import MachineError
 from firmware.bench.unicorn_machine import MODEL_ADDRESS, RAM_ADDRESS, UnicornMachine
-from firmware.kernels.packing import pack
+from firmware.kernels.cores import Core, Kernel
+from firmware.kernels.packing import pack_image
 from firmware.kernels.plan import plan_memory
 from shared import model_image
 from shared.model_image import ImageContent
 
 _JOB = RAM_ADDRESS + 0x2000
-_FEATURES = RAM_ADDRESS + 0x3000
-_FIRST = RAM_ADDRESS + 0x8000
-_SECOND = RAM_ADDRESS + 0xC000
+_INPUTS = RAM_ADDRESS + 0x3000
+_PARTS = RAM_ADDRESS + 0x6000
+_BUFFERS = (RAM_ADDRESS + 0x8000, RAM_ADDRESS + 0xE000, RAM_ADDRESS + 0x14000)
 _FENCE = bytes(range(16, 32))
-_READER = ("cursor", "image", "image_layers", "layer", "dense", "convolution", "sha256", "status")
-_SOURCES = (*(f"src/tocsin_{name}.c" for name in _READER), "kernels/score.c")
+_SOURCES = tuple(
+    f"src/tocsin_{name}.c"
+    for name in ("cursor", "image", "image_layers", "inputs", "judge", "score", "sha256", "status", "target")
+)
 
 
 def score_emulated(
-    core: Core, kernel: Kernel, image: ImageContent, features: NDArray[np.int16]
+    core: Core, kernel: Kernel, image: ImageContent, inputs: NDArray[np.int16]
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
-    """Scores and top features of (rows, features).
+    """Scores and top features of (rows, inputs) of an unpacked image, packed for the kernel.
 
     Raises MachineError where the image is refused or memory beside the plan was written.
     """
     assert core.unicorn_name is not None
-    program = build_program(core, kernel, "score_entry.c", _SOURCES, ("tocsin_bench_score",))
+    program = build_program(core, kernel, "score_entry.c", (*_SOURCES, "kernels/score.c"), ("tocsin_bench_score",))
     machine = UnicornMachine(core.unicorn_name, program)
-    sealed = model_image.seal(model_image.encode(image))
-    packed = pack(image.layers, kernel.target)
-    plan = plan_memory(image.layers, kernel.target, lane_bytes=kernel.lane_bytes, scored=True)
-    packed_address = MODEL_ADDRESS + (len(sealed) + 15) // 16 * 16
+    sealed = model_image.seal(model_image.encode(pack_image(image, kernel.target)))
+    plan = plan_memory(image.layers, kernel, scored=True)
+    fenced = list(zip(_BUFFERS, (plan.first_bytes, plan.second_bytes, plan.scratch_bytes), strict=True))
     machine.write(MODEL_ADDRESS, sealed)
-    machine.write(packed_address, packed.content)
-    for address, size in ((_FIRST, plan.first_bytes), (_SECOND, plan.second_bytes)):
+    for address, size in fenced:
         machine.write(address + size, _FENCE)
-    scores = np.empty(len(features), np.uint32)
-    tops = np.empty(len(features), np.uint16)
-    for row, values in enumerate(features.astype("<i2")):
-        machine.write(_FEATURES, values.tobytes())
-        words = (MODEL_ADDRESS, len(sealed), packed_address, _FEATURES, _FIRST, _SECOND)
-        machine.write(_JOB, struct.pack("<6I", *words))
+    scores = np.empty(len(inputs), np.uint32)
+    tops = np.empty(len(inputs), np.uint16)
+    for row, values in enumerate(inputs.astype("<i2")):
+        machine.write(_INPUTS, values.tobytes())
+        machine.write(_JOB, struct.pack("<7I", MODEL_ADDRESS, len(sealed), _INPUTS, *_BUFFERS, _PARTS))
         status = machine.call("tocsin_bench_score", _JOB)
         if status:
             raise MachineError(f"the image was refused on {core.name} with status {status}")
-        scores[row], tops[row] = struct.unpack("<II", machine.read(_JOB + 24, 8))
-    for address, size in ((_FIRST, plan.first_bytes), (_SECOND, plan.second_bytes)):
-        if machine.read(address + size, len(_FENCE)) != _FENCE:
-            raise MachineError(f"the score of kernel {kernel.name} on {core.name} wrote beside its memory")
+        scores[row], tops[row] = struct.unpack("<II", machine.read(_JOB + 28, 8))
+    if any(machine.read(address + size, len(_FENCE)) != _FENCE for address, size in fenced):
+        raise MachineError(f"the score on {core.name} wrote beside its memory")
     return scores, tops

@@ -1,5 +1,6 @@
 """Some rows of a layer, four or eight: the unit in which a target packs."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +28,10 @@ class Block:
 
 def blocks_of(layer: Layer, block_rows: int, columns: int) -> list[Block]:
     """The rows of a layer, `block_rows` at a time, padded to `columns` with zeros; rows that are added give its low."""
-    missing = -layer.outputs % block_rows
-    rows = layer.outputs + missing
+    missing = -layer.rows % block_rows
+    rows = layer.rows + missing
     weights = np.zeros((rows, columns), np.int64)
-    weights[: layer.outputs, : layer.inputs] = np.frombuffer(layer.weights, np.int8).reshape(
-        layer.outputs, layer.inputs
-    )
+    weights[: layer.rows, : layer.columns] = np.frombuffer(layer.weights, np.int8).reshape(layer.rows, layer.columns)
     bias = np.array([*layer.bias, *[_ADDED_BIAS] * missing], np.int64)
     multipliers = np.array([*layer.multipliers, *[_ADDED_MULTIPLIER] * missing], np.int64)
     shifts = np.array([*layer.shifts, *[_ADDED_SHIFT] * missing], np.int64)
@@ -42,22 +41,20 @@ def blocks_of(layer: Layer, block_rows: int, columns: int) -> list[Block]:
     ]
 
 
-def layer_of(blocks: list[Block], inputs: int, outputs: int, zero: int, low: int) -> Layer:
-    """The layer again; what `blocks_of` added is dropped."""
+def fill_layer(layer: Layer, blocks: list[Block]) -> Layer:
+    """A packed layer with the rows of its blocks again; what `blocks_of` added is dropped."""
     weights, bias, multipliers, shifts = (
-        np.concatenate([getattr(block, name) for block in blocks])[:outputs]
+        np.concatenate([getattr(block, name) for block in blocks])[: layer.rows]
         for name in ("weights", "bias", "multipliers", "shifts")
     )
-    return Layer(
-        inputs,
-        outputs,
-        weights[:, :inputs].astype(np.int8).tobytes(),
-        bias.tolist(),
-        multipliers.tolist(),
-        shifts.tolist(),
-        zero,
-        low,
-    )
+    result = copy.copy(layer)
+    result.weights = weights[:, : layer.columns].astype(np.int8).tobytes()
+    result.bias = bias.tolist()
+    result.multipliers = multipliers.tolist()
+    result.shifts = shifts.tolist()
+    result.packed = b""
+    result.plain = 0
+    return result
 
 
 def words(values: Integers) -> bytes:

@@ -1,12 +1,12 @@
 """Target `cortex-m0`: cores with nothing but a 32-bit product (M0, M0+, M3); `firmware/c/kernels/cortex_m0.S` reads it.
 
-A block of eight rows a..h: four start values for rows a-d and four for e-h; per column one word of each four rows;
-eight multipliers; eight shifts. A word is ``(256 a + b) << 16 | (256 c + d + 2**15)``. Biases are those of values less
-the least that there can be, which the kernel leaves out of its sums.
+A block of eight rows a..h: three start values for rows a-d and three for e-h, two words of zero; per column one word of
+each four rows; eight multipliers; eight shifts. Byte 3 of a word is the weight of row a (e) plus 128, bytes 2, 1, 0 are
+those of the next rows. Biases are those of values less the least that there can be.
 
-The sums are exact if a block holds three bounds, whatever the values are: 256 * a + b and 256 * c + d fit int16,
-256 * A fits int32 (A being the bias and sum of row a, c, e or g), shifts are at least 25 in these rows and 33 in the
-others. A block that does not is plain: biases, per column eight int8 weights, multipliers, shifts; the same size.
+The sums are exact if a block holds two bounds, whatever the values are: each row's sum, bias included, stays below
+2**23 - 2**15, and shifts are at least 33. A block that does not is plain: biases, per column eight int8 weights,
+multipliers, shifts; the same size.
 """
 
 import numpy as np
@@ -14,79 +14,63 @@ import numpy as np
 from firmware.kernels.block import Block, Integers, half, signed_words, sum_range, words
 
 NAME = "cortex-m0"
-BLOCK_ROWS = 8
-LANE_BYTES = 2
-LANES = 4
 LESS_LOW = True
 
-_SHIFT_LESS = np.array([33 - 8, 33] * 4, np.int64)
-_SUM_LIMIT = 1 << 23
-
-
-def columns_of(inputs: int) -> int:
-    """Columns of a packed row."""
-    return inputs
-
-
-def _halves(weights: Integers) -> Integers:
-    """256 * first + second of each two rows."""
-    return 256 * weights[0::2] + weights[1::2]
+_SHIFT_LESS = 33
+_SUM_LIMIT = (1 << 23) - (1 << 15)
+_WEIGHT_OFFSET = 128
 
 
 def fits(block: Block) -> bool:
     """Whether the block holds the bounds."""
-    halves = _halves(block.weights)
     least, greatest = sum_range(block, 0, 255)
-    return bool(
-        np.all(np.abs(2 * halves + 1) <= 0xFFFF)
-        and np.all(least[0::2] >= -_SUM_LIMIT)
-        and np.all(greatest[0::2] < _SUM_LIMIT)
-        and np.all(block.shifts >= _SHIFT_LESS)
-    )
+    return bool(least.min() >= -_SUM_LIMIT and greatest.max() < _SUM_LIMIT and block.shifts.min() >= _SHIFT_LESS)
 
 
 def pack(block: Block) -> bytes | None:
     """The bytes of a block, or None if it must be plain."""
     if not fits(block):
         return None
-    halves = _halves(block.weights)
-    biases = _halves(block.bias)
-    low = 1 << 15
-    weights = (halves[0::2] << 16) + halves[1::2] + low
-    starts = np.stack([(biases[0::2] << 16) + biases[1::2], biases[0::2], block.bias[1::4], block.bias[3::4]], axis=1)
+    starts = np.zeros(8, np.int64)
+    for number, (a, b, c, d) in enumerate(block.bias.reshape(2, 4)):
+        high = (a << 8) + b
+        low = (c << 8) + d
+        starts[3 * number : 3 * number + 3] = (high << 16) + low, (d << 24) + (c << 16) + (b << 8) + a, high
+    weights = (block.weights + _WEIGHT_OFFSET).T.reshape(-1, 2, 4)[:, :, ::-1]
     return (
-        words(starts.ravel())
-        + words(weights.T.ravel())
+        words(starts)
+        + weights.astype(np.uint8).tobytes()
         + words(block.multipliers)
         + (block.shifts - _SHIFT_LESS).astype(np.uint8).tobytes()
     )
 
 
-def _split(halves: Integers) -> tuple[Integers, Integers]:
-    """`_halves` undone."""
-    second = ((halves + 128) & 0xFF) - 128
-    return (halves - second) >> 8, second
-
-
 def unpack(content: bytes, columns: int) -> Block:
     """What `pack` packed."""
     scales = 32 + 8 * columns
-    starts = signed_words(content[:32]).reshape(2, 4)
-    bias = np.empty(8, np.int64)
-    bias[1::4] = starts[:, 2]
-    bias[3::4] = starts[:, 3]
-    bias[0::4] = half(starts[:, 1] - bias[1::4]) >> 8
-    bias[2::4] = half(starts[:, 0] - (starts[:, 1] << 16) - bias[3::4]) >> 8
-    packed = signed_words(content[32:scales]).reshape(columns, 2).T
-    weights = np.empty((8, columns), np.int64)
-    weights[0::4], weights[1::4] = _split(packed >> 16)
-    weights[2::4], weights[3::4] = _split((packed & 0xFFFF) - (1 << 15))
+    starts = signed_words(content[:24]).reshape(2, 3)
+    weights = np.frombuffer(content[32:scales], np.uint8).reshape(columns, 2, 4)[:, :, ::-1]
     return Block(
-        weights,
-        bias,
+        weights.reshape(columns, 8).T.astype(np.int64) - _WEIGHT_OFFSET,
+        _totals(*starts.T).T.ravel(),
         signed_words(content[scales : scales + 32]),
         np.frombuffer(content[scales + 32 :], np.uint8).astype(np.int64) + _SHIFT_LESS,
     )
+
+
+def _totals(everything: Integers, turned: Integers, high: Integers) -> Integers:
+    """The four numbers in each three sums, (4, words), as cortex_m0.S takes them out."""
+    low = half(everything - (high << 16))
+    mixed = half(turned - (low << 24) - (high << 8))
+    b_high = _low_half((high >> 8) - mixed)
+    a = (high >> 8) - b_high
+    d_high = _low_half((low >> 8) - (((mixed - a) >> 16) + a))
+    return np.array([a, (b_high << 8) + (high & 0xFF), (low >> 8) - d_high, (d_high << 8) + (low & 0xFF)])
+
+
+def _low_half(value: Integers) -> Integers:
+    """The lower 16 bits as a signed number."""
+    return ((value + (1 << 15)) & 0xFFFF) - (1 << 15)
 
 
 def pack_plain(block: Block) -> bytes:

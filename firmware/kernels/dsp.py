@@ -17,19 +17,11 @@ import numpy as np
 from firmware.kernels.block import Block, Integers, half, signed_words, sum_range, words
 
 NAME = "dsp"
-BLOCK_ROWS = 4
-LANE_BYTES = 2
-LANES = 4
 LESS_LOW = False
 
 #: Row a's sum is held 256 times: 8 more to shift; 33 less, because the high word and one halving are fixed.
 _SHIFT_LESS = np.array([33 - 8, 33, 33 - 8, 33], np.int64)
 _SUM_LIMIT = 1 << 23
-
-
-def columns_of(inputs: int) -> int:
-    """Columns of a packed row: a multiple of four."""
-    return -(-inputs // 4) * 4
 
 
 def _lanes(block: Block) -> Integers:

@@ -10,24 +10,18 @@ import numpy as np
 from firmware.kernels.block import Block, signed_words, words
 
 NAME = "mve"
-BLOCK_ROWS = 8
-LANE_BYTES = 1
-LANES = 16
+_BLOCK_ROWS = 8
+_LANES = 16
 LESS_LOW = False
 
 _HIGH_WORD = 32
-
-
-def columns_of(inputs: int) -> int:
-    """Columns of a packed row: a multiple of sixteen."""
-    return -(-inputs // LANES) * LANES
 
 
 def pack(block: Block) -> bytes | None:
     """The bytes of a block, or None if it must be plain."""
     if block.shifts.min() <= _HIGH_WORD:
         return None
-    ordered = block.weights.reshape(BLOCK_ROWS, -1, LANES).transpose(1, 0, 2)
+    ordered = block.weights.reshape(_BLOCK_ROWS, -1, _LANES).transpose(1, 0, 2)
     return (
         words(block.bias)
         + ordered.astype(np.int8).tobytes()
@@ -39,9 +33,9 @@ def pack(block: Block) -> bytes | None:
 def unpack(content: bytes, columns: int) -> Block:
     """What `pack` packed."""
     scales = 32 + 8 * columns
-    ordered = np.frombuffer(content[32:scales], np.int8).astype(np.int64).reshape(-1, BLOCK_ROWS, LANES)
+    ordered = np.frombuffer(content[32:scales], np.int8).astype(np.int64).reshape(-1, _BLOCK_ROWS, _LANES)
     return Block(
-        ordered.transpose(1, 0, 2).reshape(BLOCK_ROWS, columns),
+        ordered.transpose(1, 0, 2).reshape(_BLOCK_ROWS, columns),
         signed_words(content[:32]),
         signed_words(content[scales : scales + 32]),
         _HIGH_WORD - np.frombuffer(content[scales + 32 :], np.int8).astype(np.int64),
@@ -62,7 +56,7 @@ def unpack_plain(content: bytes, columns: int) -> Block:
     """What `pack_plain` packed."""
     scales = 32 + 8 * columns
     return Block(
-        np.frombuffer(content[32:scales], np.int8).reshape(BLOCK_ROWS, columns).astype(np.int64),
+        np.frombuffer(content[32:scales], np.int8).reshape(_BLOCK_ROWS, columns).astype(np.int64),
         signed_words(content[:32]),
         signed_words(content[scales : scales + 32]),
         np.frombuffer(content[scales + 32 :], np.uint8).astype(np.int64),

@@ -1,125 +1,147 @@
-"""Packs the layers of a model for a target and unpacks them again: nothing is lost, nothing is added but padding.
+"""Packs the layers of an image for a target and unpacks them again: nothing is lost, nothing is added but padding.
 
-A packed layer, little endian, aligned to 4:
-
-    0   2   inputs          4   1   zero (int8)     6   2   plain: blocks that only the plain form computes
-    2   2   outputs         5   1   low (int8)      8   4   bytes that follow
-    12      with plain blocks: a bitmap of them, lowest bit first, padded to 4 bytes
-            blocks of four or eight rows, as the target's module says; all of a layer have one size
+The record of a packed layer is that of `shared.model_image`; what its blocks hold is told by the target's module here.
+Dense layers and convolutions are packed; depthwise layers, and convolutions that round twice, stay as they are.
 """
 
-import dataclasses
-import struct
-from dataclasses import dataclass
+import copy
+from dataclasses import replace
 from types import ModuleType
 
 from firmware.errors import FirmwareError
-from firmware.kernels import cortex_m0, dsp, mve, portable
-from firmware.kernels.block import Block, blocks_of, layer_of
-from shared.errors import UsageError
-from shared.model_image import Layer
+from firmware.kernels import cortex_m0, dsp, mve
+from firmware.kernels.block import Block, blocks_of, fill_layer
+from shared.model_image import LAYER_DENSE, ImageContent, Layer
+from shared.quantized import targets
+from shared.quantized.targets import TARGET_ANY, Target
 
 _VALUE_MIN = -128
-_HEADER = struct.Struct("<HHbbHI")
-_TARGETS: dict[str, ModuleType] = {module.NAME: module for module in (portable, cortex_m0, dsp, mve)}
-TARGETS = tuple(_TARGETS)
+_MODULES: dict[str, ModuleType] = {module.NAME: module for module in (cortex_m0, dsp, mve)}
 
 
 class PackingError(FirmwareError):
-    """Bytes that are not packed layers of that target."""
+    """Layers that cannot be packed for a target, or bytes that are no packed layer of it."""
 
 
-@dataclass(frozen=True)
-class PackedModel:
-    """Layers packed for `target`; `plain_rows` of `rows` (padding included) are computed by the plain form."""
+def pack_image(content: ImageContent, target: int) -> ImageContent:
+    """The same model for `target`, a number of `shared.quantized.targets`; encoding it anew gives it another digest.
 
-    target: str
-    content: bytes
-    layers: int
-    rows: int
-    plain_rows: int
-
-
-def target_named(name: str) -> ModuleType:
-    """The module of a target; UsageError names those that exist."""
-    if name not in _TARGETS:
-        raise UsageError(f"there is no target {name}; choose one of {', '.join(TARGETS)}")
-    return _TARGETS[name]
+    Raises PackingError where a bias leaves what the target's plain rows can hold.
+    """
+    plain = unpacked(content)
+    if target == TARGET_ANY or not plain.layers:
+        return plain
+    plain.layers = pack_layers(plain.layers, target)
+    plain.target = target
+    return plain
 
 
-def pack(layers: list[Layer], target: str) -> PackedModel:
-    """Layers, as an image holds them, packed for a target."""
-    module = target_named(target)
-    parts = []
-    rows = 0
-    plain_rows = 0
+def unpacked(content: ImageContent) -> ImageContent:
+    """The same model for every processor; PackingError where a packed layer has another length than its sizes say."""
+    result = copy.copy(content)
+    if content.target != TARGET_ANY:
+        result.layers = unpack_layers(content.layers, content.target)
+        result.target = TARGET_ANY
+    return result
+
+
+def pack_layers(layers: list[Layer], target: int) -> list[Layer]:
+    """Layers of an image for any processor, packed for `target`."""
+    return [
+        pack_layer(layer, target, least) if layer.may_be_packed else copy.copy(layer)
+        for layer, least in _with_least(layers)
+    ]
+
+
+def unpack_layers(layers: list[Layer], target: int) -> list[Layer]:
+    """What `pack_layers` packed."""
+    return [
+        _unpack_layer(layer, target, least) if layer.may_be_packed else layer for layer, least in _with_least(layers)
+    ]
+
+
+def pack_layer(layer: Layer, target: int, least: int) -> Layer:
+    """One dense layer or convolution, `least` being the least of the values that it reads."""
+    layout = targets.packed(target)
+    module = _MODULES[layout.name]
+    blocks = blocks_of(layer, layout.block_rows, layout.columns_of(layer.columns))
+    blocks = [_shifted(module, block, least) for block in blocks]
+    packed: list[bytes | None] = [module.pack(block) for block in blocks]
+    plain = [number for number, content in enumerate(packed) if content is None]
+    for number in plain:
+        _check_plain(blocks[number], layout, number)
+        packed[number] = module.pack_plain(blocks[number])
+    result = copy.copy(layer)
+    result.weights, result.bias, result.multipliers, result.shifts = b"", [], [], []
+    result.packed = _bitmap(plain, layout, layer.rows) + b"".join(content or b"" for content in packed)
+    result.plain = len(plain)
+    return result
+
+
+def plain_rows(content: ImageContent) -> tuple[int, int]:
+    """Rows of packed layers that only the plain loop of the target computes, and all rows of packed layers."""
+    if content.target == TARGET_ANY:
+        return 0, 0
+    layout = targets.packed(content.target)
+    plain = 0
+    layers = [layer for layer in content.layers if layer.may_be_packed]
+    for layer in layers:
+        flags = _flags(layer, layout)
+        plain += sum(
+            min(layout.block_rows, layer.rows - layout.block_rows * block)
+            for block in range(layout.blocks_of(layer.rows))
+            if flags >> block & 1
+        )
+    return plain, sum(layer.rows for layer in layers)
+
+
+def _with_least(layers: list[Layer]) -> list[tuple[Layer, int]]:
+    """Each layer with the least value that it reads: a dense layer behind a dense one reads lanes from `low` on."""
+    result = []
     least = _VALUE_MIN
     for layer in layers:
-        columns = module.columns_of(layer.inputs)
-        blocks = [_shifted(module, block, least) for block in blocks_of(layer, module.BLOCK_ROWS, columns)]
-        least = layer.low
-        packed = [module.pack(block) for block in blocks]
-        plain = [number for number, content in enumerate(packed) if content is None]
-        body = _bitmap(plain, len(blocks)) + b"".join(
-            module.pack_plain(block) if content is None else content
-            for block, content in zip(blocks, packed, strict=True)
-        )
-        parts.append(_HEADER.pack(layer.inputs, layer.outputs, layer.zero, layer.low, len(plain), len(body)) + body)
-        rows += module.BLOCK_ROWS * len(blocks)
-        plain_rows += module.BLOCK_ROWS * len(plain)
-    return PackedModel(target, b"".join(parts), len(layers), rows, plain_rows)
+        result.append((layer, least if layer.kind == LAYER_DENSE else _VALUE_MIN))
+        least = layer.low if layer.kind == LAYER_DENSE else _VALUE_MIN
+    return result
 
 
 def _shifted(module: ModuleType, block: Block, least: int) -> Block:
     """The block for values less `least`, if that is what the target's kernel sums."""
     if not module.LESS_LOW:
         return block
-    return dataclasses.replace(block, bias=block.bias + least * block.weights.sum(1))
+    return replace(block, bias=block.bias + least * block.weights.sum(1))
 
 
-def unpack(model: PackedModel) -> list[Layer]:
-    """The layers that were packed; PackingError where sizes do not fit."""
-    module = target_named(model.target)
-    layers = []
-    position = 0
-    least = _VALUE_MIN
-    for number in range(model.layers):
-        start = position + _HEADER.size
-        if start > len(model.content):
-            raise PackingError(f"packed layer {number} is cut short")
-        inputs, outputs, zero, low, plain, size = _HEADER.unpack(model.content[position:start])
-        position = start + size
-        body = model.content[start:position]
-        blocks = [_shifted(module, block, -least) for block in _blocks(module, body, number, (inputs, outputs), plain)]
-        layers.append(layer_of(blocks, inputs, outputs, zero, low))
-        least = low
-    if position != len(model.content):
-        raise PackingError(f"{len(model.content) - position} bytes are left over behind the packed layers")
-    return layers
-
-
-def _blocks(module: ModuleType, body: bytes, number: int, sizes: tuple[int, int], plain: int) -> list[Block]:
-    inputs, outputs = sizes
-    columns = module.columns_of(inputs)
-    count = -(-outputs // module.BLOCK_ROWS)
-    size = module.BLOCK_ROWS * (9 + columns)
-    bitmap = _bitmap_bytes(count) if plain else 0
-    if len(body) != bitmap + count * size:
-        raise PackingError(f"packed layer {number} has {len(body)} bytes where {bitmap + count * size} are expected")
-    flags = int.from_bytes(body[:bitmap], "little")
-    return [
-        (module.unpack_plain if flags >> index & 1 else module.unpack)(
-            body[bitmap + index * size : bitmap + (index + 1) * size], columns
+def _check_plain(block: Block, layout: Target, number: int) -> None:
+    room = (1 << 31) - 1 - (block.weights.shape[1] << 15)
+    if abs(block.bias).max() > room:
+        raise PackingError(
+            f"a bias in rows {number * layout.block_rows} to {(number + 1) * layout.block_rows - 1} is too large for "
+            f"target {layout.name}; leave the image unpacked or train it again"
         )
-        for index in range(count)
-    ]
 
 
-def _bitmap_bytes(blocks: int) -> int:
-    return -(-blocks // 32) * 4
+def _unpack_layer(layer: Layer, target: int, least: int) -> Layer:
+    layout = targets.packed(target)
+    module = _MODULES[layout.name]
+    columns = layout.columns_of(layer.columns)
+    wanted = layout.layer_bytes(layer.rows, layer.columns, layer.plain)
+    if len(layer.packed) != wanted:
+        raise PackingError(f"a packed layer has {len(layer.packed)} bytes where {wanted} are expected")
+    size = layout.block_bytes(layer.columns)
+    first = layout.bitmap_bytes(layer.rows, layer.plain)
+    flags = _flags(layer, layout)
+    blocks = []
+    for index in range(layout.blocks_of(layer.rows)):
+        content = layer.packed[first + index * size : first + (index + 1) * size]
+        block = (module.unpack_plain if flags >> index & 1 else module.unpack)(content, columns)
+        blocks.append(_shifted(module, block, -least))
+    return fill_layer(layer, blocks)
 
 
-def _bitmap(plain: list[int], blocks: int) -> bytes:
-    if not plain:
-        return b""
-    return sum(1 << number for number in plain).to_bytes(_bitmap_bytes(blocks), "little")
+def _flags(layer: Layer, layout: Target) -> int:
+    return int.from_bytes(layer.packed[: layout.bitmap_bytes(layer.rows, layer.plain)], "little")
+
+
+def _bitmap(plain: list[int], layout: Target, rows: int) -> bytes:
+    return sum(1 << number for number in plain).to_bytes(layout.bitmap_bytes(rows, len(plain)), "little")

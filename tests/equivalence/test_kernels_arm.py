@@ -7,18 +7,18 @@ import sys
 import numpy as np
 import pytest
 
-from firmware.bench.cores import CORES, core_named, kernel_named
-from firmware.bench.host_machine import build_portable, infer_on_host
+from firmware.bench.inference import EmulatedModel
 from firmware.bench.measure import expected, infer
 from firmware.bench.program import build_program
-from firmware.bench.reference import SENSOR_WIDTHS, anomaly_model, random_layers
+from firmware.bench.reference import SENSOR_WIDTHS, anomaly_model, convolutional_layers, random_layers
 from firmware.bench.scoring import score_emulated
-from firmware.build import find_compiler, packaged_compiler
 from firmware.errors import CompilerError
-from firmware.kernels.packing import pack
+from firmware.kernels.cores import CORES, core_named, kernel_named
+from firmware.kernels.packing import pack_layers
 from firmware.kernels.plan import plan_memory
 from shared.model_image import Layer
 from shared.quantized import arrays
+from shared.quantized.targets import TARGET_CORTEX_M0, TARGET_DSP
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("unicorn", "capstone", "ziglang", "elftools")),
@@ -62,7 +62,7 @@ def railed(rng, weight):
 
 
 def at_the_bound(rng):
-    """The sum of row a reaches exactly -2**23 and 2**23 - 1, the last for which 256 * A fits; one more is plain."""
+    """The sums reach exactly 2**23 - 1, the last that `dsp` takes in rows a and c; one more is plain."""
     weights = np.zeros((16, 64), np.int64)
     weights[:, :] = rng.integers(-127, 128, (16, 64))
     greatest = np.where(weights > 0, 127, -128)
@@ -120,6 +120,32 @@ def silent(rng):
     return layers, rng.integers(-128, 128, (10, 8))
 
 
+def at_the_shorter_bound(rng):
+    """The sums reach exactly the last that `cortex-m0` takes, at both ends; one more is plain."""
+    weights = rng.integers(-127, 128, (32, 64))
+    greatest, least = (np.where(weights * sign > 0, 127, -128) for sign in (1, -1))
+    limit = (1 << 23) - (1 << 15)
+    bias = limit - 1 - (weights * greatest).sum(1)
+    bias[8:16] = (-limit - (weights * least).sum(1))[8:16]
+    bias[16] += 1
+    bias[24] = -limit - 1 - (weights[24] * least[24]).sum()
+    rows = np.concatenate([greatest, least, rng.integers(-128, 128, (8, 64))])
+    return one_layer(weights, bias, (1 << 31) - 1, 47, zero=-90), rows
+
+
+def convolutional(rng):
+    """Filters that are no whole block, places whose first and last values lie outside, a dense layer behind."""
+    layers = convolutional_layers(rng)
+    narrow = random_layers(rng, (60, 15))[0]
+    narrow.kind, narrow.channels, narrow.filters, narrow.taps, narrow.stride, narrow.pad = 1, 3, 5, 4, 3, 2
+    narrow.inputs, narrow.outputs, narrow.padding = 24, 15, -7
+    narrow.weights, narrow.bias = narrow.weights[:60], narrow.bias[:5]
+    narrow.multipliers, narrow.shifts = narrow.multipliers[:5], narrow.shifts[:5]
+    return [*layers[:1], *random_layers(rng, (layers[0].outputs, 24)), narrow, *random_layers(rng, (15, 40))], (
+        rng.integers(-128, 128, (6, 256))
+    )
+
+
 CASES = {
     "wide": wide,
     "sensor": lambda rng: (random_layers(rng, SENSOR_WIDTHS), rng.integers(-128, 128, (40, 64))),
@@ -130,6 +156,8 @@ CASES = {
     "all -127": lambda rng: railed(rng, -127),
     "all 127": lambda rng: railed(rng, 127),
     "bound": at_the_bound,
+    "shorter bound": at_the_shorter_bound,
+    "convolutional": convolutional,
     "shifts": all_shifts,
     "mixed": mixed_shifts,
     "least": least_weights,
@@ -153,23 +181,28 @@ def test_every_byte_is_the_same(core_name, kernel_name):
     needs_qemu(core)
     for name in CASES:
         layers, inputs = made(name)
-        if "TOCSIN_KERNEL_NO_PLAIN" in kernel.defines and pack(layers, kernel.target).plain_rows:
-            continue
         outputs = infer(core, kernel, layers, inputs, count=False).outputs
         np.testing.assert_array_equal(outputs, expected(layers, inputs), err_msg=name)
 
 
 def test_the_cases_reach_what_they_are_for():
-    plain = {name: pack(made(name)[0], "dsp").plain_rows for name in CASES}
-    assert plain["bound"] == 8
-    assert plain["least"] > 0
-    assert plain["shifts"] >= 32 * 4
-    assert plain["silent"] == plain["wide"] == plain["sensor"] == plain["odd"] == 0
+    plain = {
+        target: {name: sum(layer.plain for layer in pack_layers(made(name)[0], target)) for name in CASES}
+        for target in (TARGET_CORTEX_M0, TARGET_DSP)
+    }
+    assert plain[TARGET_DSP]["bound"] == plain[TARGET_CORTEX_M0]["shorter bound"] == 2
+    assert plain[TARGET_DSP]["least"] > 0
+    assert plain[TARGET_CORTEX_M0]["least"] == 0
+    assert plain[TARGET_DSP]["shifts"] == 2 * plain[TARGET_CORTEX_M0]["shifts"] == 32
+    for found in plain.values():
+        assert found["silent"] == found["wide"] == found["sensor"] == found["odd"] == found["convolutional"] == 0
     total = sum(expected(*made(name)).size for name in CASES)
     assert total * len(PAIRS) >= 1_000_000
 
 
-@pytest.mark.parametrize(("core_name", "kernel_name"), [("m0", "cortex-m0"), ("m4", "dsp"), ("m55", "mve")])
+@pytest.mark.parametrize(
+    ("core_name", "kernel_name"), [("m0", "cortex-m0"), ("m0", "cortex-m0-bytes"), ("m4", "dsp"), ("m55", "mve")]
+)
 def test_real_windows(core_name, kernel_name, datasets):
     core = core_named(core_name)
     needs_qemu(core)
@@ -178,24 +211,20 @@ def test_real_windows(core_name, kernel_name, datasets):
     np.testing.assert_array_equal(run.outputs, expected(model.layers, windows))
 
 
-@pytest.mark.parametrize("compiler", ["cc", "zig"])
-def test_portable_on_this_machine(compiler, tmp_path):
-    command = find_compiler() if compiler == "cc" else packaged_compiler()
-    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if compiler == "cc" else []
-    try:
-        program = build_portable(tmp_path, command, flags)
-    except CompilerError:
-        program = build_portable(tmp_path, command)
+@pytest.mark.parametrize(
+    ("core_name", "kernel_name"), [("m0", "cortex-m0"), ("m0", "cortex-m0-bytes"), ("m4", "dsp"), ("m4", "dsp-small")]
+)
+def test_the_plan_is_what_the_kernel_says(core_name, kernel_name):
     for name in CASES:
-        layers, inputs = made(name)
-        outputs, kept, scored = infer_on_host(program, layers, inputs)
-        np.testing.assert_array_equal(outputs, expected(layers, inputs), err_msg=name)
-        assert kept == plan_memory(layers, "portable")
-        assert scored == plan_memory(layers, "portable", scored=True)
+        layers, _ = made(name)
+        model = EmulatedModel(core_named(core_name), kernel_named(kernel_name), layers)
+        for scored in (False, True):
+            plan = plan_memory(layers, kernel_named(kernel_name), scored=scored)
+            assert model.needs(scored=scored) == plan, (name, scored)
 
 
 @pytest.mark.parametrize(
-    ("core_name", "kernel_name"), [("m4", "dsp"), ("m4", "dsp-small"), ("m0", "cortex-m0"), ("m3", "portable")]
+    ("core_name", "kernel_name"), [("m4", "dsp"), ("m4", "dsp-small"), ("m0", "cortex-m0"), ("m3", "cortex-m0-bytes")]
 )
 @pytest.mark.parametrize("extreme", [False, True])
 def test_scores_without_an_output(bench, core_name, kernel_name, extreme):
@@ -212,8 +241,10 @@ def test_dense_kernels_take_the_same_time_for_every_input():
     layers, _ = made("tail")
     rng = np.random.default_rng(2)
     inputs = np.concatenate([np.full((1, 100), -128), np.full((1, 100), 127), rng.integers(-128, 128, (6, 100))])
-    for kernel in ("dsp", "dsp-small", "dsp-compact"):
-        run = infer(core_named("m4"), kernel_named(kernel), layers, inputs.astype(np.int8))
+    pairs = [("m4", "dsp"), ("m4", "dsp-bytes"), ("m4", "dsp-small")]
+    pairs += [(core, kernel) for core in ("m0", "m3") for kernel in ("cortex-m0-bytes", "cortex-m0-small")]
+    for core, kernel in pairs:
+        run = infer(core_named(core), kernel_named(kernel), layers, inputs.astype(np.int8))
         assert len(set(run.instructions.tolist())) == 1
         assert run.instructions[0] > 0
 
@@ -223,15 +254,17 @@ def test_no_vector_instruction_where_there_is_no_vector_unit(core_name):
     import capstone
 
     decoder = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
-    decoder.skipdata = True
     core = core_named(core_name)
     for name in core.kernels:
-        seen = [
-            mnemonic
-            for segment in build_program(core, kernel_named(name)).segments
-            for _, _, mnemonic, _ in decoder.disasm_lite(segment.content, segment.address)
+        program = build_program(core, kernel_named(name))
+        found = [
+            (size, mnemonic)
+            for part in program.instructions
+            for _, size, mnemonic, _ in decoder.disasm_lite(part.content, part.address)
         ]
-        assert len(seen) > 100
+        assert sum(size for size, _ in found) == sum(len(part.content) for part in program.instructions)
+        assert sum(size for size, _ in found) > 0.9 * program.code_bytes
+        seen = [mnemonic for _, mnemonic in found]
         assert not [mnemonic for mnemonic in seen if mnemonic.startswith("v")]
 
 

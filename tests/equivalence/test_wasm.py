@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_borders import border_images
-from wasm_core import build_kernel, build_sensor, infer_in_wasm, node, run_sensor, statuses_in_wasm
+from wasm_core import build_layers, build_sensor, infer_in_wasm, node, run_sensor, statuses_in_wasm
 
 from firmware.bench.reference import SENSOR_WIDTHS, anomaly_model, random_layers
 from firmware.c_program import sample_stream
@@ -27,7 +27,7 @@ def modules(tmp_path_factory):
     """Name -> path of a built module."""
     node()
     folder = tmp_path_factory.mktemp("wasm")
-    return {"sensor": build_sensor(folder), "kernel": build_kernel(folder)}
+    return {"sensor": build_sensor(folder), "layers": build_layers(folder)}
 
 
 def in_wasm(modules, folder, image, times, counts, clips, *, boot=3, next_image=None, next_at=None):
@@ -176,17 +176,17 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_portable_kernel(modules, name):
+def test_the_layers(modules, name):
     layers, inputs = CASES[name](np.random.default_rng(sorted(CASES).index(name)))
     wanted = forward(layers, inputs.astype(np.int64))
-    outputs = infer_in_wasm(modules["kernel"], layers, inputs.astype(np.int8))
+    outputs = infer_in_wasm(modules["layers"], layers, inputs.astype(np.int8))
     assert name == "railed" or len(np.unique(wanted)) > 20
     np.testing.assert_array_equal(outputs, wanted)
 
 
-def test_the_portable_kernel_on_recorded_windows(modules, datasets: Path):
+def test_the_layers_on_recorded_windows(modules, datasets: Path):
     if importlib.util.find_spec("tflite") is None:
         pytest.skip("tflite is not installed: pip install 'tocsin[firmware]'")
     model, windows = anomaly_model(datasets / "mlperf_tiny_ad")
-    outputs = infer_in_wasm(modules["kernel"], model.layers, windows)
+    outputs = infer_in_wasm(modules["layers"], model.layers, windows)
     np.testing.assert_array_equal(outputs, forward(model.layers, windows.astype(np.int64)))

@@ -1,6 +1,7 @@
 """Mutated model images: Python and C give the same verdict, and what they accept runs under the sanitizers.
 
-Most mutations are sealed with a fitting SHA-256, so that every check is reached. Ten million, with sanitizers:
+Most mutations are sealed with a fitting SHA-256, so that every check is reached. What is packed for dsp runs too, by
+the kernel's C and `dsp_rows.c` in place of its assembly. Ten million, with sanitizers:
 
     TOCSIN_IMAGE_FUZZ_CASES=10000000 python -m pytest tests/faults/test_image_fuzz.py -k sanitizers --timeout=3600 -s
 """
@@ -32,7 +33,7 @@ LIMIT_SECONDS = 3600
 VERDICTS = set(range(12))
 
 
-KERNEL: tuple[str, ...] = ()
+KERNEL = ("-DTOCSIN_KERNEL_TARGET=2", "-DTOCSIN_KERNEL_WIDE_LANES")
 
 
 def build(folder: Path, flags: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
@@ -40,6 +41,7 @@ def build(folder: Path, flags: tuple[str, ...]) -> subprocess.CompletedProcess[s
         *(*find_compiler(), "-std=c99", "-O2", *WARNINGS, *KERNEL, *flags),
         *(f"-I{C_FOLDER / name}" for name in ("include", "generated", "kernels", "ports/fuzz")),
         *(str(path) for name in ("src", "generated", "ports/fuzz") for path in sorted((C_FOLDER / name).glob("*.c"))),
+        *(str(C_FOLDER / "kernels" / name) for name in ("run.c", "score.c", "dsp.c")),
         *("-o", str(folder / "image-fuzz")),
     ]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

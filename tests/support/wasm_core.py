@@ -10,24 +10,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from firmware.bench.cores import kernel_named
-from firmware.bench.job import job_bytes
+from firmware.bench.records import record_bytes
 from firmware.build import C_FOLDER, WARNINGS, packaged_compiler
 from firmware.c_program import Trace, messages_of, trace_of
 from shared.model_image import Layer
+from shared.quantized.targets import TARGET_ANY
 
 SCRIPTS = Path(__file__).parent / "wasm_scripts"
 LIMIT_SECONDS = 240
 _SENSOR = ("src/*.c", "generated/*.c", "ports/wasm/sensor.c")
-_KERNEL = (
-    "src/tocsin_integer.c",
-    "src/tocsin_layer.c",
-    "src/tocsin_dense.c",
-    "src/tocsin_convolution.c",
+_LAYERS = (
+    *(f"src/tocsin_{name}.c" for name in ("integer", "layer", "dense", "convolution")),
     "generated/tocsin_sine_table.c",
-    "kernels/run.c",
-    "kernels/portable.c",
-    "ports/wasm/kernel.c",
+    "ports/wasm/layers.c",
 )
 
 
@@ -45,7 +40,7 @@ def _build(path: Path, patterns: tuple[str, ...]) -> Path:
     command = [
         *packaged_compiler(),
         *("-target", "wasm32-freestanding", "-nostdlib", "-Wl,--no-entry", "-std=c99", "-O2", *WARNINGS),
-        *(f"-I{C_FOLDER / name}" for name in ("include", "generated", "kernels")),
+        *(f"-I{C_FOLDER / name}" for name in ("include", "generated")),
         *(str(source) for pattern in patterns for source in sorted(C_FOLDER.glob(pattern))),
         *("-o", str(path)),
     ]
@@ -59,9 +54,9 @@ def build_sensor(folder: Path) -> Path:
     return _build(folder / "sensor.wasm", _SENSOR)
 
 
-def build_kernel(folder: Path) -> Path:
-    """The module of the portable kernel."""
-    return _build(folder / "kernel.wasm", _KERNEL)
+def build_layers(folder: Path) -> Path:
+    """The module that runs layers alone."""
+    return _build(folder / "layers.wasm", _LAYERS)
 
 
 def _run(script: str, arguments: list[str], given: bytes) -> bytes:
@@ -103,6 +98,8 @@ def statuses_in_wasm(module: Path, images: list[bytes]) -> list[int]:
 
 
 def infer_in_wasm(module: Path, layers: list[Layer], inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Outputs (rows, outputs) of packed layers for inputs (rows, inputs)."""
-    given = _run("kernel.mjs", [str(module)], job_bytes(kernel_named("portable"), layers, inputs))
+    """Outputs (rows, outputs) of layers for inputs (rows, inputs)."""
+    records = record_bytes(layers, TARGET_ANY)
+    head = struct.pack("<5I", len(inputs), layers[0].inputs, layers[-1].outputs, len(layers), len(records))
+    given = _run("layers.mjs", [str(module)], head + records + np.ascontiguousarray(inputs, np.int8).tobytes())
     return np.frombuffer(given, np.int8).reshape(len(inputs), layers[-1].outputs)

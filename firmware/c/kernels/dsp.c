@@ -1,5 +1,6 @@
 /* Kernel for cores with the DSP extension (M4, M7, M33): dsp.S for all blocks but those that its bounds exclude. */
 
+#include "dsp.h"
 #include "tocsin_bytes.h"
 #include "tocsin_integer.h"
 #include "tocsin_kernel.h"
@@ -11,24 +12,6 @@
 #else
 #define UNROLLED_COLUMNS 32u
 #endif
-#define SPECIAL_LOW 1u
-#define SPECIAL_BYTES 2u
-
-struct tocsin_dsp_run {
-    const uint8_t *values;
-    uint32_t products;
-    const uint8_t *unrolled_end;
-    const uint8_t *values_end;
-    uint8_t *output;
-    uint32_t output_products;
-    const uint8_t *output_end;
-    int32_t offset;
-    uint32_t special;
-    uint32_t low;
-};
-
-uint32_t tocsin_dsp_rows(const uint8_t *blocks, const struct tocsin_dsp_run *run);
-uint32_t tocsin_dsp_prepare(uint8_t *lanes, const int8_t *values, const void *end);
 
 void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, const int8_t *input, uint32_t inputs)
 {

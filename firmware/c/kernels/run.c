@@ -1,19 +1,11 @@
 /* A packed model from its inputs to its outputs, whatever kernel computes the rows. */
 
-#include "tocsin_bytes.h"
+#include <stddef.h>
+
 #include "tocsin_kernel.h"
 
-const uint8_t *tocsin_kernel_layer_at(const uint8_t *packed, struct tocsin_kernel_layer *layer)
-{
-    layer->inputs = tocsin_read_u16(packed);
-    layer->outputs = tocsin_read_u16(packed + 2);
-    layer->zero = tocsin_read_i8(packed + 4);
-    layer->low = tocsin_read_i8(packed + 5);
-    layer->plain = tocsin_read_u16(packed + 6);
-    layer->bytes = tocsin_read_u32(packed + 8);
-    layer->rows = packed + 12;
-    return layer->rows + layer->bytes;
-}
+/* Any target that is not TOCSIN_TARGET_ANY: the layers here are packed. */
+#define PACKED TOCSIN_TARGET_DSP
 
 static uint32_t padded(uint32_t values)
 {
@@ -21,67 +13,160 @@ static uint32_t padded(uint32_t values)
     return (values + step - 1u) / step * step;
 }
 
+/* Where `values` int8 stand in a buffer: at the end of their lanes if they become lanes in place. */
+static uint32_t place_of(uint32_t values, bool become_lanes)
+{
+    return become_lanes ? padded(values) * (TOCSIN_KERNEL_LANE_BYTES - 1u) : 0u;
+}
+
+static uint32_t bytes_of(uint32_t values, bool are_lanes)
+{
+    return padded(values) * (are_lanes ? TOCSIN_KERNEL_LANE_BYTES : 1u);
+}
+
+static bool is_dense(const uint8_t *record)
+{
+    return record[TOCSIN_LAYER_AT_KIND] == TOCSIN_LAYER_DENSE;
+}
+
+struct tocsin_kernel_layer tocsin_kernel_rows_of(const struct tocsin_layer *layer)
+{
+    struct tocsin_kernel_layer rows = {layer->columns, layer->rows,  layer->zero,
+                                       layer->low,     layer->plain, layer->packed};
+    return rows;
+}
+
 uint32_t tocsin_kernel_blocks_of(const struct tocsin_kernel_layer *layer)
 {
     return (layer->outputs + TOCSIN_KERNEL_BLOCK_ROWS - 1u) / TOCSIN_KERNEL_BLOCK_ROWS;
 }
 
-/* Values 0 (the input), 2, 4, ... stand in the first buffer, the others in the second. */
+static uint32_t larger(uint32_t one, uint32_t other)
+{
+    return one > other ? one : other;
+}
+
+/* Values 0 (the input), 2, 4, ... stand in the first buffer, the others in the second. The rows that fill a
+ * convolution's last block are written behind its outputs. */
 struct tocsin_kernel_needs tocsin_kernel_needs_of(const struct tocsin_kernel_model *model, uint32_t scored)
 {
-    struct tocsin_kernel_needs needs = {0, 0};
-    struct tocsin_kernel_layer layer;
-    const uint8_t *next = tocsin_kernel_layer_at(model->packed, &layer);
-    needs.first_bytes = padded(layer.inputs) * TOCSIN_KERNEL_LANE_BYTES;
+    struct tocsin_kernel_needs needs = {0, 0, 0};
+    struct tocsin_layer layer;
+    const uint8_t *next = tocsin_layer_at(model->packed, PACKED, &layer);
+    needs.first_bytes = bytes_of(layer.inputs, is_dense(model->packed));
     for (uint32_t place = 1; place <= model->layers; place++) {
         uint32_t *need = place & 1u ? &needs.second_bytes : &needs.first_bytes;
-        uint32_t bytes = padded(layer.outputs) * TOCSIN_KERNEL_LANE_BYTES;
-        if (place == model->layers) {
-            bytes = scored ? TOCSIN_KERNEL_SCORED_ROWS : padded(layer.outputs);
-        } else {
-            next = tocsin_kernel_layer_at(next, &layer);
+        bool is_last = place == model->layers;
+        uint32_t bytes = bytes_of(layer.outputs, !is_last && is_dense(next));
+        if (is_last && scored && layer.kind == TOCSIN_LAYER_DENSE) {
+            bytes = TOCSIN_KERNEL_SCORED_ROWS;
         }
-        *need = bytes > *need ? bytes : *need;
+        if (layer.is_packed && layer.kind == TOCSIN_LAYER_CONVOLUTION) {
+            bytes += TOCSIN_KERNEL_BLOCK_ROWS;
+            needs.scratch_bytes = larger(needs.scratch_bytes, bytes_of(layer.columns, true));
+        }
+        *need = larger(*need, bytes);
+        if (!is_last) {
+            next = tocsin_layer_at(next, PACKED, &layer);
+        }
     }
     return needs;
 }
 
 int8_t *tocsin_kernel_input(const struct tocsin_kernel_model *model, const struct tocsin_kernel_memory *memory)
 {
-    uint32_t inputs = padded(tocsin_read_u16(model->packed));
-    return (int8_t *)(memory->first + inputs * (TOCSIN_KERNEL_LANE_BYTES - 1u));
+    struct tocsin_layer layer;
+    (void)tocsin_layer_header(model->packed, &layer);
+    return (int8_t *)(memory->first + place_of(layer.inputs, layer.kind == TOCSIN_LAYER_DENSE));
 }
 
-/* The first `count` layers; `layer` is then the next one, if there is one. */
-static struct tocsin_kernel_vector run_layers(const struct tocsin_kernel_model *model,
-                                              const struct tocsin_kernel_memory *memory, uint32_t count,
-                                              struct tocsin_kernel_layer *layer)
+void tocsin_kernel_begin(struct tocsin_kernel_run *run, const struct tocsin_kernel_model *model,
+                         const struct tocsin_kernel_memory *memory)
 {
-    struct tocsin_kernel_vector x = {memory->first, 0, 0};
-    uint8_t *free = memory->second;
-    const uint8_t *next = tocsin_kernel_layer_at(model->packed, layer);
-    tocsin_kernel_prepare(&x, tocsin_kernel_input(model, memory), layer->inputs);
-    for (uint32_t number = 1; number <= count; number++) {
-        struct tocsin_kernel_vector y = {free, 0, 0};
-        tocsin_kernel_rows(layer, &x, 0, tocsin_kernel_blocks_of(layer), &y, number == model->layers);
-        free = x.values;
-        x = y;
-        if (number < model->layers) {
-            next = tocsin_kernel_layer_at(next, layer);
-        }
+    run->memory = memory;
+    run->left = model->layers;
+    run->next = tocsin_layer_at(model->packed, PACKED, &run->layer);
+    run->x.values = memory->first;
+    run->x.sum = 0;
+    run->x.used = 0;
+    run->bytes = tocsin_kernel_input(model, memory);
+}
+
+uint8_t *tocsin_kernel_free(const struct tocsin_kernel_run *run)
+{
+    return run->x.values == run->memory->first ? run->memory->second : run->memory->first;
+}
+
+void tocsin_kernel_ready(struct tocsin_kernel_run *run)
+{
+    if (run->bytes != NULL) {
+        tocsin_kernel_prepare(&run->x, run->bytes, run->layer.inputs);
+        run->bytes = NULL;
     }
-    return x;
 }
 
-struct tocsin_kernel_vector tocsin_kernel_hidden(const struct tocsin_kernel_model *model,
-                                                 const struct tocsin_kernel_memory *memory,
-                                                 struct tocsin_kernel_layer *last)
+#if !defined(TOCSIN_KERNEL_DENSE_ONLY)
+
+/* Place by place: what it sees is gathered and prepared as a dense layer's inputs are. */
+static void convolve(const struct tocsin_layer *layer, const int8_t *x, int8_t *y, uint8_t *scratch)
 {
-    return run_layers(model, memory, model->layers - 1u, last);
+    struct tocsin_kernel_layer rows = tocsin_kernel_rows_of(layer);
+    uint32_t blocks = tocsin_kernel_blocks_of(&rows);
+    uint32_t places = (uint32_t)layer->outputs / layer->rows;
+    int8_t *gathered = (int8_t *)scratch + place_of(layer->columns, true);
+    for (uint32_t place = 0; place < places; place++) {
+        struct tocsin_kernel_vector seen = {scratch, 0, 0};
+        struct tocsin_kernel_vector filtered = {(uint8_t *)y, 0, 0};
+        tocsin_convolution_gather(layer, x, place, gathered);
+        tocsin_kernel_prepare(&seen, gathered, layer->columns);
+        tocsin_kernel_rows(&rows, &seen, 0, blocks, &filtered, 1);
+        y += layer->rows;
+    }
+}
+
+/* A layer that reads int8 and gives int8. */
+static void run_positions(const struct tocsin_kernel_run *run, int8_t *bytes)
+{
+    if (run->layer.is_packed) {
+        convolve(&run->layer, run->bytes, bytes, run->memory->scratch);
+    } else {
+        tocsin_layer_run(&run->layer, run->bytes, bytes);
+    }
+}
+
+#endif
+
+void tocsin_kernel_step(struct tocsin_kernel_run *run)
+{
+    bool before_dense = run->left > 1u && is_dense(run->next);
+    struct tocsin_kernel_vector y = {tocsin_kernel_free(run), 0, 0};
+    int8_t *bytes = (int8_t *)y.values;
+#if !defined(TOCSIN_KERNEL_DENSE_ONLY)
+    if (run->layer.kind != TOCSIN_LAYER_DENSE) {
+        bytes += place_of(run->layer.outputs, before_dense);
+        run_positions(run, bytes);
+    } else
+#endif
+    {
+        struct tocsin_kernel_layer rows = tocsin_kernel_rows_of(&run->layer);
+        tocsin_kernel_ready(run);
+        tocsin_kernel_rows(&rows, &run->x, 0, tocsin_kernel_blocks_of(&rows), &y, !before_dense);
+        bytes = before_dense ? NULL : bytes;
+    }
+    run->x = y;
+    run->bytes = bytes;
+    run->left--;
+    if (run->left != 0u) {
+        run->next = tocsin_layer_at(run->next, PACKED, &run->layer);
+    }
 }
 
 const int8_t *tocsin_kernel_infer(const struct tocsin_kernel_model *model, const struct tocsin_kernel_memory *memory)
 {
-    struct tocsin_kernel_layer layer;
-    return (const int8_t *)run_layers(model, memory, model->layers, &layer).values;
+    struct tocsin_kernel_run run;
+    tocsin_kernel_begin(&run, model, memory);
+    while (run.left != 0u) {
+        tocsin_kernel_step(&run);
+    }
+    return run.bytes;
 }

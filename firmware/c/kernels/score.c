@@ -2,45 +2,35 @@
 
 #include <stddef.h>
 
-#include "tocsin_bytes.h"
-#include "tocsin_integer.h"
-
-void tocsin_kernel_score(const struct tocsin_image *image, const struct tocsin_kernel_model *model,
-                         const struct tocsin_kernel_memory *memory, const int16_t *features,
-                         struct tocsin_score *result)
+static void judge_rows(struct tocsin_kernel_run *run, struct tocsin_judge *judge)
 {
-    struct tocsin_kernel_layer last;
-    int8_t *input = tocsin_kernel_input(model, memory);
-    for (uint32_t i = 0; i < image->features; i++) {
-        int64_t value = tocsin_requantize(features[i], image->input_multiplier, image->input_shift);
-        input[i] = tocsin_clamp8(value + image->input_zero);
+    struct tocsin_kernel_layer rows = tocsin_kernel_rows_of(&run->layer);
+    uint32_t step = TOCSIN_KERNEL_SCORED_ROWS / TOCSIN_KERNEL_BLOCK_ROWS;
+    uint32_t left = run->layer.outputs;
+    tocsin_kernel_ready(run);
+    for (uint32_t block = 0; left != 0u; block += step) {
+        struct tocsin_kernel_vector y = {tocsin_kernel_free(run), 0, 0};
+        uint32_t blocks = tocsin_kernel_blocks_of(&rows) - block;
+        uint32_t count = left < TOCSIN_KERNEL_SCORED_ROWS ? left : TOCSIN_KERNEL_SCORED_ROWS;
+        tocsin_kernel_rows(&rows, &run->x, block, blocks < step ? blocks : step, &y, 1);
+        tocsin_judge_take(judge, (const int8_t *)y.values, count);
+        left -= count;
     }
-    struct tocsin_kernel_vector x = tocsin_kernel_hidden(model, memory, &last);
-    struct tocsin_kernel_vector y = {x.values == memory->first ? memory->second : memory->first, 0, 0};
-    uint32_t blocks = TOCSIN_KERNEL_SCORED_ROWS / TOCSIN_KERNEL_BLOCK_ROWS;
-    int64_t total = 0;
-    int64_t largest = -1;
-    result->top = 0;
-    for (uint32_t i = 0; i < image->features; i++) {
-        uint32_t place = i % TOCSIN_KERNEL_SCORED_ROWS;
-        if (place == 0u) {
-            uint32_t left = tocsin_kernel_blocks_of(&last) - i / TOCSIN_KERNEL_BLOCK_ROWS;
-            tocsin_kernel_rows(&last, &x, i / TOCSIN_KERNEL_BLOCK_ROWS, left < blocks ? left : blocks, &y, 1);
-        }
-        int64_t expected = tocsin_requantize((int64_t)tocsin_read_i8(y.values + place) - image->output_zero,
-                                             image->output_multiplier, image->output_shift);
-        int64_t error = features[i] - expected;
-        int64_t part = (int64_t)tocsin_read_u16(image->weights + 2u * i) * error * error;
-        total += part;
-        if (part > largest) {
-            largest = part;
-            result->top = (uint16_t)i;
-        }
+}
+
+const int8_t *tocsin_kernel_judge(const struct tocsin_kernel_model *model, const struct tocsin_kernel_memory *memory,
+                                  struct tocsin_judge *judge)
+{
+    struct tocsin_kernel_run run;
+    tocsin_kernel_begin(&run, model, memory);
+    while (run.left > 1u) {
+        tocsin_kernel_step(&run);
     }
-    total >>= 6;
-    if (total >= TOCSIN_IMAGE_SUM_LIMIT) {
-        total = TOCSIN_IMAGE_SUM_LIMIT - 1;
+    if (run.layer.kind == TOCSIN_LAYER_DENSE) {
+        judge_rows(&run, judge);
+        return NULL;
     }
-    result->score = tocsin_isqrt(((uint64_t)total << 24) / image->threshold);
-    result->output = NULL;
+    tocsin_kernel_step(&run);
+    tocsin_judge_take(judge, run.bytes, judge->image->inputs);
+    return run.bytes;
 }

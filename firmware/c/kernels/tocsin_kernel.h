@@ -1,9 +1,13 @@
-/* The dense layers of a model, packed for one processor (docs/kernels.md).
+/* The layers of a model, packed for one processor (docs/kernels.md).
  *
- * A packed layer says exactly what a layer of an image says, rearranged by firmware/kernels so that the processor needs
- * fewer instructions; every kernel gives every byte of tocsin_dense. A firmware holds one kernel: one of the files
- * beside this one, chosen when it is built, behind the functions below. Packed bytes are trusted: whoever packs them,
- * or the reader of an image, has checked them.
+ * A packed layer says exactly what a layer of target any says, rearranged by firmware/kernels so that the processor needs
+ * fewer instructions; every kernel gives every byte of tocsin_layer_run. A firmware holds one kernel: one of the files
+ * beside this one, chosen when it is built, behind the functions below. A convolution is the rows of a dense layer for
+ * each place, whose values are gathered first; depthwise layers and those that round twice are not packed. Packed bytes are trusted: whoever packs
+ * them, or the reader of an image, has checked them.
+ *
+ * TOCSIN_KERNEL_DENSE_ONLY leaves out what convolutions and depthwise layers need, TOCSIN_KERNEL_NO_PLAIN what plain
+ * blocks need; the core then refuses images that have them.
  */
 
 #ifndef TOCSIN_KERNEL_H
@@ -11,8 +15,11 @@
 
 #include <stdint.h>
 
+#include "tocsin_layer.h"
+#include "tocsin_target.h"
+
 /* Rows come in blocks; the packer adds rows that give `low` up to the next block. */
-#if defined(TOCSIN_KERNEL_LISTS) || defined(TOCSIN_KERNEL_VECTORS)
+#if defined(TOCSIN_KERNEL_LISTS) || defined(TOCSIN_KERNEL_VECTORS) || TOCSIN_KERNEL_TARGET == TOCSIN_TARGET_CORTEX_M0
 #define TOCSIN_KERNEL_BLOCK_ROWS 8u
 #else
 #define TOCSIN_KERNEL_BLOCK_ROWS 4u
@@ -36,40 +43,42 @@
 /* Rows of the last layer that are judged at once, where only the score is wanted. */
 #define TOCSIN_KERNEL_SCORED_ROWS 16u
 
+/* What a kernel computes at a time: the rows of a dense layer, or those of one place of a convolution. */
 struct tocsin_kernel_layer {
-    uint16_t inputs;     /* 1..4096 */
-    uint16_t outputs;    /* 1..4096 */
+    uint16_t inputs;     /* 1..4096: columns */
+    uint16_t outputs;    /* 1..4096: rows */
     int8_t zero;         /* added after scaling */
     int8_t low;          /* results are limited to low..127 */
     uint16_t plain;      /* blocks that only the plain form computes, 0..1024 */
     const uint8_t *rows; /* bitmap of plain blocks when there are any, then the blocks; aligned to 4 */
-    uint32_t bytes;      /* of `rows` */
 };
 
 struct tocsin_kernel_model {
-    const uint8_t *packed; /* layers, one behind the other, aligned to 4 */
+    const uint8_t *packed; /* records of layers as in an image, one behind the other, aligned to 4 */
     uint32_t layers;       /* 1..12 */
 };
 
 /* The values between two layers and what a kernel wants to know of all of them. */
 struct tocsin_kernel_vector {
-    uint8_t *values;   /* aligned to 4 */
+    uint8_t *values;   /* aligned to 4; int8 outputs of a convolution anywhere */
     uint32_t sum;      /* of the products of neighbouring values, modulo 2**32 (dsp); of all values less low (lists) */
     uint32_t used;     /* lists: bytes of the list */
 };
 
-/* What tocsin_kernel_infer needs: two buffers that the layers read and write in turn. */
+/* Two buffers that the layers read and write in turn, and one for what a convolution gathers; aligned to 4. */
 struct tocsin_kernel_memory {
-    uint8_t *first;  /* tocsin_kernel_needs bytes, aligned to 4 */
+    uint8_t *first;
     uint8_t *second;
+    uint8_t *scratch;
 };
 
 struct tocsin_kernel_needs {
     uint32_t first_bytes;
     uint32_t second_bytes;
+    uint32_t scratch_bytes; /* 0 without convolutions; all three are multiples of 4 */
 };
 
-/* Bytes of both buffers; `scored`: the last layer's output is not kept. */
+/* Bytes of the buffers; `scored`: the output of the last layer is not kept if it is dense. */
 struct tocsin_kernel_needs tocsin_kernel_needs_of(const struct tocsin_kernel_model *model, uint32_t scored);
 
 /* Where the inputs go, int8, before each inference. */
@@ -78,13 +87,33 @@ int8_t *tocsin_kernel_input(const struct tocsin_kernel_model *model, const struc
 /* The output, int8, in one of the buffers. */
 const int8_t *tocsin_kernel_infer(const struct tocsin_kernel_model *model, const struct tocsin_kernel_memory *memory);
 
-/* All layers but the last: the values that the last one reads; `last` is filled. */
-struct tocsin_kernel_vector tocsin_kernel_hidden(const struct tocsin_kernel_model *model,
-                                                 const struct tocsin_kernel_memory *memory,
-                                                 struct tocsin_kernel_layer *last);
+/* --- The same step by step --- */
 
-/* The packed layer at `packed`; returns where the next one stands. */
-const uint8_t *tocsin_kernel_layer_at(const uint8_t *packed, struct tocsin_kernel_layer *layer);
+/* An inference: `layer` is the next layer to run, `x` what it reads. */
+struct tocsin_kernel_run {
+    const struct tocsin_kernel_memory *memory;
+    const uint8_t *next;           /* the record behind `layer` */
+    uint32_t left;                 /* layers that have not run */
+    struct tocsin_layer layer;     /* means nothing when none is left */
+    struct tocsin_kernel_vector x; /* x.values is the buffer; lanes when `bytes` is NULL */
+    int8_t *bytes;                 /* where the int8 values stand in it */
+};
+
+/* Before the first layer; the inputs are in their place. */
+void tocsin_kernel_begin(struct tocsin_kernel_run *run, const struct tocsin_kernel_model *model,
+                         const struct tocsin_kernel_memory *memory);
+
+/* Run the next layer, of which there must be one. */
+void tocsin_kernel_step(struct tocsin_kernel_run *run);
+
+/* The buffer that `x` does not stand in. */
+uint8_t *tocsin_kernel_free(const struct tocsin_kernel_run *run);
+
+/* Make lanes of x where it is int8: what tocsin_kernel_rows of a dense layer reads. */
+void tocsin_kernel_ready(struct tocsin_kernel_run *run);
+
+/* The rows of a packed layer, as a kernel takes them. */
+struct tocsin_kernel_layer tocsin_kernel_rows_of(const struct tocsin_layer *layer);
 
 /* Blocks of a layer. */
 uint32_t tocsin_kernel_blocks_of(const struct tocsin_kernel_layer *layer);

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from firmware.bench import report
-from firmware.bench.cores import core_named, kernel_named
 from firmware.bench.emlearn_peer import emlearn_rows, float_layers
 from firmware.bench.measure import expected, measure_kernel
-from firmware.bench.models import BEARING_FILE, SENSOR_MODEL, bench_models, sensor_model
+from firmware.bench.models import BEARING_FILE, CONVOLUTIONAL_MODEL, SENSOR_MODEL, bench_models, sensor_model
 from firmware.bench.quoted import quoted_rows
+from firmware.bench.readme_table import short_table
 from firmware.bench.rows import ENERGY_ASSUMPTIONS, MEASURED, ResultError, read_rows, write_rows
 from firmware.bench.tflite_peers import tflite_rows
+from firmware.kernels.cores import CORES, core_named, kernel_named
 
 needs_emulator = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("unicorn", "capstone", "ziglang", "elftools")),
@@ -49,11 +50,22 @@ def test_the_page_shows_the_committed_result(rows):
         report.page_with(rows, page.replace(report.END, ""))
 
 
-def test_every_core_and_both_models_are_in_it(rows):
+def test_the_readme_shows_the_committed_result(rows):
+    page = report.README.read_text(encoding="utf-8")
+    assert report.page_with(rows, page, short_table) == page
+    fast = next(row for row in rows if (row.model, row.core, row.variant) == ("AD", "m0", CORES["m0"].fast))
+    steady = next(row for row in rows if (row.model, row.core, row.variant) == ("AD", "m0", CORES["m0"].steady))
+    line = next(line for line in page.splitlines() if line.startswith("| AD | M0+ |"))
+    cells = [cell.strip() for cell in line.split("|")]
+    assert cells[3:6] == [f"{fast.instructions_mean:,.0f}", f"{steady.instructions_worst:,}", f"{fast.ram_bytes:,}"]
+    assert cells[6:8] == ["1,763,500", "2,864"]
+
+
+def test_every_core_and_all_models_are_in_it(rows):
     assert set(json.loads(report.RESULT.read_text(encoding="utf-8"))[0]) >= {*NAMED, *SIZES}
     ours = {(row.model, row.core) for row in rows if row.engine.startswith("tocsin") and row.instructions_mean}
     cores = ("m0", "m3", "m4", "m7", "m33", "m55")
-    assert ours == {(model, core) for model in ("AD", SENSOR_MODEL) for core in cores}
+    assert ours == {(model, core) for model in ("AD", SENSOR_MODEL, CONVOLUTIONAL_MODEL) for core in cores}
     for row in rows:
         if row.source == MEASURED and row.instructions_mean:
             assert row.instructions_mean <= row.instructions_worst
@@ -63,13 +75,15 @@ def test_every_core_and_both_models_are_in_it(rows):
 
 
 @needs_emulator
-@pytest.mark.parametrize(("core", "kernel"), [("m4", "dsp"), ("m4", "dsp-small"), ("m0", "cortex-m0")])
+@pytest.mark.parametrize(
+    ("core", "kernel"), [("m4", "dsp"), ("m4", "dsp-small"), ("m0", "cortex-m0"), ("m0", "cortex-m0-bytes")]
+)
 def test_counted_again_within_one_percent(rows, sensor, core, kernel):
     committed = next(row for row in rows if (row.model, row.core, row.variant) == (SENSOR_MODEL, core, kernel))
     found = measure_kernel(sensor.name, sensor.layers, sensor.inputs, core_named(core), kernel_named(kernel))
     names = [*SIZES, "instructions_worst"]
-    # the M0+ leaves silent values out: its mean is that of the recorded inputs alone
-    if core != "m0" or sensor.inputs_name == committed.inputs:
+    # lists leave silent values out: their mean is that of the recorded inputs alone
+    if kernel != "cortex-m0" or sensor.inputs_name == committed.inputs:
         names.append("instructions_mean")
     for name in names:
         assert getattr(found, name) == pytest.approx(getattr(committed, name), rel=0.01), name
@@ -90,8 +104,8 @@ def test_rows_are_read_as_they_were_written(rows, tmp_path):
 def test_without_datasets_a_sentence_each_and_drawn_inputs(tmp_path):
     for folder in (None, tmp_path):
         models, notes = bench_models(folder)
-        assert [model.name for model in models] == [SENSOR_MODEL]
-        assert "drawn inputs" in models[0].inputs_name
+        assert [model.name for model in models] == [SENSOR_MODEL, CONVOLUTIONAL_MODEL]
+        assert all("drawn inputs" in model.inputs_name for model in models)
         assert len(notes) == 2
         assert all("set TOCSIN_DATASETS" in note for note in notes)
         assert all(row.source == "quoted" for row in quoted_rows(models[0]))

@@ -1,14 +1,15 @@
 """The figures of docs/kernels.md stay reached, and two emulators count the same."""
 
+import dataclasses
 import importlib.util
 import shutil
 
 import numpy as np
 import pytest
 
-from firmware.bench.cores import Core, core_named, kernel_named
 from firmware.bench.measure import infer, measure
 from firmware.bench.reference import SENSOR_WIDTHS, random_layers
+from firmware.kernels.cores import CORES, chosen_kernel, core_named, kernel_named
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("unicorn", "capstone", "ziglang", "elftools")),
@@ -25,10 +26,10 @@ def sensor():
 @pytest.mark.parametrize(
     ("core", "kernel", "instructions", "flash", "ram"),
     [
-        ("m4", "dsp", 5_700, 7_600, 192),
-        ("m4", "dsp-small", 6_150, 7_600, 96),
-        ("m4", "dsp-compact", 6_000, 6_700, 192),
-        ("m0", "cortex-m0", 20_700, 7_700, 192),
+        ("m4", "dsp", 5_900, 7_600, 192),
+        ("m4", "dsp-small", 6_700, 7_200, 96),
+        ("m0", "cortex-m0", 17_000, 8_400, 192),
+        ("m0", "cortex-m0-bytes", 18_500, 7_900, 96),
     ],
 )
 def test_a_sensor_model(sensor, core, kernel, instructions, flash, ram):
@@ -46,16 +47,31 @@ def test_two_emulators_count_the_same(sensor):
     if shutil.which("qemu-system-arm") is None:
         pytest.skip("qemu-system-arm is not on the path: apt install qemu-system-arm")
     unicorn = core_named("m33")
-    qemu = Core("m33 in QEMU", unicorn.compiler_name, None, unicorn.kernels)
+    qemu = dataclasses.replace(unicorn, name="m33 in QEMU", unicorn_name=None)
     rng = np.random.default_rng(3)
     differences = set()
     for widths in (SENSOR_WIDTHS, (9, 40, 9), (120, 4)):
         layers = random_layers(rng, widths)
         inputs = rng.integers(-128, 128, (3, widths[0]), np.int8)
-        for name in ("dsp", "portable"):
+        for name in ("dsp", "plain"):
             kernel = kernel_named(name)
             counts = [infer(core, kernel, layers, inputs).instructions for core in (qemu, unicorn)]
             differences.update((name, int(value)) for value in counts[0] - counts[1])
     # the call itself, which only QEMU sees
     assert len(differences) == 2
     assert all(0 <= value < 8 for _, value in differences), differences
+
+
+@pytest.mark.parametrize("name", ["m0", "m3", "m4"])
+def test_a_build_takes_the_kernel_with_the_least_instructions_or_memory(sensor, name):
+    core = CORES[name]
+    layers, inputs = sensor
+    kernels = [kernel for kernel in core.kernels if kernel_named(kernel).target == core.target]
+    rows = {kernel: measure("sensor", layers, inputs, name, kernel) for kernel in kernels}
+    fast, steady, small = (
+        chosen_kernel(core, worst_case=worst_case, small=small).name
+        for worst_case, small in ((False, False), (True, False), (False, True))
+    )
+    assert fast == min(kernels, key=lambda kernel: rows[kernel].instructions_mean)
+    assert steady == min(kernels, key=lambda kernel: rows[kernel].instructions_worst)
+    assert small == min(kernels, key=lambda kernel: rows[kernel].code_bytes + rows[kernel].ram_bytes)
