@@ -1,6 +1,7 @@
 """Builds a board's firmware, `.elf .bin .hex`, with the compiler from the package index (ziglang).
 
-A firmware holds one device: its profile, its model image, and pools of memory of just the size that this image needs.
+A firmware holds one device: its profile, its model image packed for the board's core, the kernel that runs it, and
+pools of memory of just the size that this image needs.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from firmware.board_kernel import BoardModel, board_model
 from firmware.boards.board import Board
 from firmware.build import C_FOLDER, WARNINGS, packaged_compiler
 from firmware.codegen import board_device
@@ -33,10 +35,12 @@ USARTS = (1, 2, 3, 6)
 BAUD_MIN, BAUD_MAX = 9_600, 2_000_000
 FIRST_BOOT_MAX = 2**31
 _LIMIT_SECONDS = 300
+_INCLUDES = ("include", "generated", "kernels")
+_FAST = ("-O2", "-g0")
+#: Without -g this compiler takes the symbols too, which the sizes are read from; the linker script drops the rest.
+_SMALL = ("-Os", "-g")
 _FLAGS = (
     "-std=c99",
-    "-O2",
-    "-g0",
     "-ffreestanding",
     "-fno-sanitize=undefined",
     "-fno-unwind-tables",
@@ -60,23 +64,24 @@ class BoardDevice:
 
 @dataclass(frozen=True, slots=True)
 class BoardFirmware:
-    """A finished firmware: its files, and the device in it."""
+    """A finished firmware: its files, the device in it, and the model as it stands in the flash."""
 
     board: Board
     device: BoardDevice
+    model: BoardModel
     elf: Path
     bin: Path
     hex: Path
 
 
-def read_board_device(folder: Path, name: str | None = None) -> BoardDevice:
-    """The device in a provisioned folder, under another `name` if one is given.
+def read_board_device(folder: Path, name: str | None = None, image_file: Path | None = None) -> BoardDevice:
+    """The device in a provisioned folder, under another `name` and with another model image if they are given.
 
-    Raises UsageError when the folder holds no such device or the name is none.
+    Raises UsageError when the folder holds no such device, the name is none, or the image is for other channels.
     """
     try:
         birth = codec.decode_birth((folder / "profile.cbor").read_bytes())
-        image = _image_path(folder).read_bytes()
+        image = (image_file or _image_path(folder)).read_bytes()
     except OSError as error:
         raise UsageError(
             f"{folder} is not a provisioned device ({error.strerror}: {error.filename}); give a folder with "
@@ -85,8 +90,14 @@ def read_board_device(folder: Path, name: str | None = None) -> BoardDevice:
     except MessageError as error:
         raise UsageError(f"{folder / 'profile.cbor'} is not a device's birth ({error}); provision it again") from error
     content = model_image.read(image)
-    if content.profile_digest != birth.profile.digest() or len(content.features) != len(birth.feature_names):
-        raise UsageError(f"the model image in {folder} was made for other channels; provision the device again")
+    if image_file is not None:
+        from firmware.host.sensor import birth_of
+
+        birth = birth_of(birth.profile, birth.boot, content)
+    names = len(content.channels) * len(model_image.feature_names(content))
+    if content.profile_digest != birth.profile.digest() or names != len(birth.feature_names):
+        where = folder if image_file is None else image_file
+        raise UsageError(f"the model image in {where} was made for other channels; provision the device again")
     if name is not None:
         try:
             birth = replace(birth, profile=replace(birth.profile, device=name))
@@ -142,22 +153,29 @@ def build_board(
             )
     chosen = check_options(options or BoardOptions())
     inside = device or read_board_device(FACTORY_FOLDER)
-    generated = _generated(board, inside, chosen)
-    command = [*packaged_compiler(), "-target", "thumb-freestanding-eabi", f"-mcpu={board.zig_cpu}", *_FLAGS]
-    sources = _sources(board)
+    model = board_model(board, inside.image, inside.content, chosen)
+    generated = _generated(board, inside, model, chosen)
+    command = [
+        *(*packaged_compiler(), "-target", "thumb-freestanding-eabi", f"-mcpu={board.zig_cpu}"),
+        *(_SMALL if chosen.small else _FAST),
+        *_FLAGS,
+        *(f"-D{name}" for name in model.kernel.all_defines),
+    ]
+    sources = _sources(board, model)
     folder = output_folder / f"{board.name}-{inside.birth.profile.device}-{_digest(command, sources, generated)}"
     if not folder.is_dir():
         output_folder.mkdir(parents=True, exist_ok=True)
         _build(board, inside, command, sources, generated, folder)
-    return BoardFirmware(board, inside, folder / "tocsin.elf", folder / "tocsin.bin", folder / "tocsin.hex")
+    return BoardFirmware(board, inside, model, folder / "tocsin.elf", folder / "tocsin.bin", folder / "tocsin.hex")
 
 
 def _port(board: Board) -> Path:
     return C_FOLDER / "ports" / board.name
 
 
-def _sources(board: Board) -> list[Path]:
-    patterns = ("include/*.h", "src/*.c", "generated/*.[ch]", f"ports/{board.name}/*")
+def _sources(board: Board, model: BoardModel) -> list[Path]:
+    kernel = tuple(f"kernels/{name}" for name in ("*.h", "run.c", "score.c", *model.kernel.sources))
+    patterns = ("include/*.h", "src/*.c", "generated/*.[ch]", *kernel, f"ports/{board.name}/*")
     return [path for pattern in patterns for path in sorted(C_FOLDER.glob(pattern))]
 
 
@@ -168,10 +186,13 @@ def _version() -> str:
         return "from source"
 
 
-def _generated(board: Board, device: BoardDevice, options: BoardOptions) -> dict[str, str]:
+def _generated(board: Board, device: BoardDevice, model: BoardModel, options: BoardOptions) -> dict[str, str]:
+    header = board_device.header(
+        device.birth, model.content, options, board.name, _version(), kernel_bytes=model.memory_bytes
+    )
     return {
-        board_device.HEADER_NAME: board_device.header(device.birth, device.content, options, board.name, _version()),
-        board_device.SOURCE_NAME: board_device.source(device.birth, device.image),
+        board_device.HEADER_NAME: header,
+        board_device.SOURCE_NAME: board_device.source(device.birth, model.image),
     }
 
 
@@ -204,8 +225,8 @@ def _build(
             (made / name).write_text(text, encoding="utf-8")
         elf = made / "tocsin.elf"
         # Names of this build's own files are relative: the compiler's cache then knows the files that did not change.
-        includes = [f"-I{path}" for path in (C_FOLDER / "include", C_FOLDER / "generated", _port(board), ".")]
-        compiled = [str(path) for path in sources if path.suffix == ".c"]
+        includes = [f"-I{path}" for path in (*(C_FOLDER / name for name in _INCLUDES), _port(board), ".")]
+        compiled = [str(path) for path in sources if path.suffix in (".c", ".S")]
         script = f"-Wl,-T,{_port(board) / f'{board.name}.ld'}"
         words = [*command, *includes, script, *compiled, board_device.SOURCE_NAME, "-o", elf.name]
         _compile(words, made, board, device)

@@ -31,10 +31,14 @@ def build_for_board(
     lines: str,
     first_boot: int,
     say: Callable[[str], None],
+    *,
+    image: Path | None = None,
+    worst_case: bool = False,
+    small: bool = False,
 ) -> None:
     """Build and report; what cannot be is told before anything is built."""
     chosen = board_named(board)
-    options = check_options(BoardOptions(baud, parse_lines(lines), first_boot))
-    inside = read_board_device(FACTORY_FOLDER if device is None else device, name)
+    options = check_options(BoardOptions(baud, parse_lines(lines), first_boot, worst_case, small))
+    inside = read_board_device(FACTORY_FOLDER if device is None else device, name, image)
     for line in report_lines(build_board(chosen, out, device=inside, options=options)):
         say(line)

@@ -1,7 +1,32 @@
 """A built firmware in lines for people: its files, and what it fills of the board's memories."""
 
 from firmware.board_build import BOOT_RECORD_BYTES, BoardFirmware
+from firmware.board_kernel import BoardModel, counted_instructions
 from firmware.elf_files import read_sizes
+from shared.quantized.targets import target_name
+
+
+def model_lines(model: BoardModel) -> list[str]:
+    """How the model is packed and what it costs, as far as that is known here."""
+    content = model.content
+    lines = [
+        f"kernel {model.kernel.name}, which runs images packed for {target_name(model.core.target)}, and any other"
+    ]
+    if not content.layers:
+        return lines
+    plain, rows = model.plain_rows
+    if plain:
+        lines.append(f"{plain} rows of {rows} are computed by the plain loop")
+    counted = counted_instructions(model)
+    if counted is None:
+        lines.append("instructions of an inference: not counted without the packages unicorn and capstone")
+    elif counted[1] is None:
+        lines.append(f"instructions of an inference: {counted[0]:,} for the golden inputs")
+    elif counted[0] == counted[1]:
+        lines.append(f"instructions of an inference: {counted[0]:,} for every input")
+    else:
+        lines.append(f"instructions of an inference: {counted[0]:,} for the golden inputs, at most {counted[1]:,}")
+    return lines
 
 
 def report_lines(firmware: BoardFirmware) -> list[str]:
@@ -25,6 +50,7 @@ def report_lines(firmware: BoardFirmware) -> list[str]:
     )
     width = max(len(name) for name, _, _ in entries)
     lines = [f"device {profile.device} ({profile.kind}), model image version {version}, for board {board.name}"]
+    lines += model_lines(firmware.model)
     lines += [f"built {path}" for path in (firmware.elf, firmware.bin, firmware.hex)]
     lines += [
         f"{name:<{width}}  {filled:>7} of {limit:>7} bytes  {100 * filled / limit:>5.1f} %"

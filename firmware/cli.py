@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from shared.errors import UsageError
+
 app = typer.Typer(
     no_args_is_help=True, help="The device: build, emulate, flash and watch boards; import and inspect models."
 )
@@ -20,6 +22,13 @@ def build(
     baud: Annotated[int, typer.Option(help="Bits per second of the board's lines.")] = 115_200,
     lines: Annotated[str, typer.Option(help="USARTs of the gateway's line and of the samples line.")] = "1,2",
     first_boot: Annotated[int, typer.Option(help="Lowest boot number, for a board that lost its count.")] = 1,
+    image: Annotated[Path | None, typer.Option(help="A model image instead of the device's own.")] = None,
+    worst_case: Annotated[
+        bool, typer.Option("--worst-case", help="The kernel with the least largest time, not the least mean.")
+    ] = False,
+    small: Annotated[
+        bool, typer.Option("--small", help="The kernel with the least memory, and nothing that the model does not use.")
+    ] = False,
 ) -> None:
     """Build the C device: as a program of this machine, or with --board as the firmware of a board."""
     from firmware.build import build_host
@@ -27,10 +36,37 @@ def build(
     if board:
         from firmware.board_command import build_for_board
 
-        build_for_board(board, out, device, name, baud, lines, first_boot, typer.echo)
+        build_for_board(
+            board,
+            out,
+            device,
+            name,
+            baud,
+            lines,
+            first_boot,
+            typer.echo,
+            image=image,
+            worst_case=worst_case,
+            small=small,
+        )
         return
+    if image is not None or worst_case or small:
+        raise UsageError("--image, --worst-case and --small are for a board's firmware; name one with --board")
 
     typer.echo(f"built {build_host(out, sanitize=sanitize)}")
+
+
+@app.command()
+def pack(
+    image: Annotated[Path, typer.Argument(help="A model image.")],
+    core: Annotated[str, typer.Option(help="The processor that it is for, such as cortex-m4.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
+    key: Annotated[Path | None, typer.Option(help="The cloud's private key (PEM) to sign it with.")] = None,
+) -> None:
+    """Lay a model image out for one processor, which then needs fewer instructions; only such devices take it."""
+    from firmware.pack_command import pack_file
+
+    pack_file(image, core, key, out, typer.echo)
 
 
 @app.command()

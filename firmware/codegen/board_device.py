@@ -19,11 +19,17 @@ _PER_LINE = 24
 
 @dataclass(frozen=True, slots=True)
 class BoardOptions:
-    """What a build decides for its board: `usarts` are those of the gateway's line and of the samples line."""
+    """What a build decides for its board: `usarts` are those of the gateway's line and of the samples line.
+
+    `worst_case`: the kernel with the least largest number of instructions instead of the least mean; `small`: the one
+    with the least memory, and nothing that this model does not need.
+    """
 
     baud: int = 115_200
     usarts: tuple[int, int] = (1, 2)
     first_boot: int = 1
+    worst_case: bool = False
+    small: bool = False
 
 
 def birth_parts(birth: Birth) -> tuple[bytes, bytes, bytes]:
@@ -50,8 +56,10 @@ def widest_of(content: ImageContent) -> int:
     return max([content.inputs, *(layer.outputs for layer in content.layers)])
 
 
-def header(birth: Birth, content: ImageContent, options: BoardOptions, board: str, version: str) -> str:
-    """`tocsin_board_device.h`."""
+def header(
+    birth: Birth, content: ImageContent, options: BoardOptions, board: str, version: str, kernel_bytes: int = 0
+) -> str:
+    """`tocsin_board_device.h`; `kernel_bytes` is the memory of a packed model between its layers."""
     gateway, samples = options.usarts
     definitions = {
         "FIRMWARE_VERSION": f'"{version}"',
@@ -66,8 +74,8 @@ def header(birth: Birth, content: ImageContent, options: BoardOptions, board: st
         "DEVICE_CHANNELS": str(len(content.channels)),
         "DEVICE_FEATURES": str(len(content.features)),
         "DEVICE_WINDOW": str(content.window),
-        "DEVICE_WIDEST": str(widest_of(content)),
-        "DEVICE_KERNEL_BYTES": "0",
+        "DEVICE_WIDEST": str(0 if content.target else widest_of(content)),
+        "DEVICE_KERNEL_BYTES": str(kernel_bytes),
     }
     lines = "".join(f"#define TOCSIN_{name} {value}\n" for name, value in definitions.items())
     return (
@@ -93,7 +101,7 @@ def source(birth: Birth, image: bytes) -> str:
         "    {birth_0, birth_1, birth_2},\n"
         "    {sizeof birth_0, sizeof birth_1, sizeof birth_2},\n};\n\n"
         f"const size_t tocsin_device_image_bytes = {len(image)};\n"
-        + _array('__attribute__((section(".image"))) const uint8_t tocsin_device_image[]', image)
+        + _array('__attribute__((section(".image"), aligned(4))) const uint8_t tocsin_device_image[]', image)
     )
 
 

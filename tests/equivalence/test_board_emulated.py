@@ -1,17 +1,23 @@
-"""The STM32F405 firmware in QEMU against the twin: the messages that it sends for a recording are the twin's bytes."""
+"""The STM32F405 firmware in QEMU against the twin: the messages that it sends for a recording are the twin's bytes.
+
+The board runs its model packed for its core, the twin the same model as it was trained.
+"""
 
 import functools
 
 import numpy as np
 import pytest
 from emulated_boards import Bench, device_of, require_emulator
+from layer_images import layered_image
 
 from firmware.board_build import FACTORY_FOLDER, BoardDevice, build_board, read_board_device
 from firmware.boards.registry import board_named
+from firmware.codegen.board_device import BoardOptions
 from firmware.host.replay import Source, push_all
 from firmware.micropython.device import Device
 from shared.messages import codec, compact
 from shared.model_image import read
+from shared.quantized.targets import TARGET_ANY, TARGET_DSP
 from shared.recordings.profile import profile_of
 from shared.recordings.reader import read_recording
 from shared.recordings.simulator import simulate, simulate_windows
@@ -37,10 +43,13 @@ def twin_messages(device: BoardDevice, boot, times_ns, counts, clips) -> list[tu
     return messages
 
 
-def assert_same_messages(firmware_folder, device: BoardDevice, times_ns, counts, clips=None, boot=5) -> int:
+def assert_same_messages(
+    firmware_folder, device: BoardDevice, times_ns, counts, clips=None, boot=5, options: BoardOptions | None = None
+) -> int:
     """Play a recording to a board; compare birth, state and all its messages with the twin's; how many there were."""
     clips = np.zeros(len(times_ns), bool) if clips is None else clips
-    firmware = build_board(BOARD, firmware_folder, device=device)
+    firmware = build_board(BOARD, firmware_folder, device=device, options=options)
+    assert firmware.model.content.target == (TARGET_DSP if device.content.layers else TARGET_ANY)
     expected = twin_messages(device, boot, times_ns, counts, clips)
     with Bench(firmware, boot) as bench:
         assert bench.of(framing.BIRTH) == [codec.encode_birth(with_boot(device, boot))]
@@ -153,3 +162,38 @@ def test_a_real_recording(bench, datasets, firmware_folder):
     device = device_of(image)
     assert scores_of(device, times, counts) > 400
     assert assert_same_messages(firmware_folder, device, times, counts) > 60
+
+
+SLOW_SAMPLES = {"kind": definition.KIND_SLOW, "window": 32, "channels": 3}
+FAST_ENVELOPE = {
+    "kind": definition.KIND_FAST,
+    "window": 64,
+    "hop": 48,
+    "bands": 3,
+    "samples": False,
+    "envelope": (4, 16, [1, 3, 9]),
+}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "scores"),
+    [
+        (SLOW_SAMPLES, BoardOptions(), 10),
+        (SLOW_SAMPLES, BoardOptions(small=True), 10),
+        ({**SLOW_SAMPLES, "extreme": True}, BoardOptions(worst_case=True), 1),
+        ({**SLOW_SAMPLES, "rounding": 1}, BoardOptions(), 10),
+        (FAST_ENVELOPE, BoardOptions(), 10),
+    ],
+    ids=["samples", "small", "extreme", "rounded twice", "envelope"],
+)
+def test_convolutions_and_models_of_samples(firmware_folder, recipe, options, scores):
+    rng = np.random.default_rng(7)
+    device = device_of(layered_image(3, **recipe))
+    channels = len(device.content.channels)
+    counts = rng.normal(0, 9000, (900, channels)).astype(np.int32)
+    counts[400] = definition.MISSING
+    times = np.arange(900, dtype=np.int64) * 10**8
+    clips = np.zeros(900, bool)
+    clips[500] = True
+    assert scores_of(device, times, counts, clips) >= scores
+    assert assert_same_messages(firmware_folder, device, times, counts, clips, options=options) >= 2

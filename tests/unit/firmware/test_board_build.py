@@ -17,18 +17,21 @@ from firmware.board_build import (
     check_options,
     read_board_device,
 )
-from firmware.board_report import report_lines
+from firmware.board_kernel import board_model, counted_instructions
+from firmware.board_report import model_lines, report_lines
 from firmware.boards.registry import board_named
 from firmware.cli import app
 from firmware.codegen import board_device
 from firmware.elf_files import flash_content, read_sizes
 from firmware.emulator.run import FACTORY_HEALTHY_ROWS, FACTORY_SEED
 from firmware.errors import CompilerError, FirmwareError
+from firmware.kernels.packing import pack_image, unpacked
 from firmware.micropython.slots import Slots
 from shared import model_image
 from shared.errors import ImageError, UsageError
 from shared.model_image import ImageContent, Layer, Scaling
 from shared.quantized.scorer import Scorer
+from shared.quantized.targets import TARGET_CORTEX_M0, TARGET_DSP
 from shared.recordings.profile import profile_of
 from shared.recordings.simulator import simulate
 
@@ -127,7 +130,55 @@ def test_the_three_files_say_the_same(built):
     assert stack == BOARD.ram_origin + sizes.stack
     assert reset % 2 == 1, "the entry is Thumb code"
     assert begin <= reset < begin + sizes.vectors_and_code
-    assert built.device.image in content
+    assert built.model.image in content
+    assert built.model.image != built.device.image
+
+
+def test_the_model_is_packed_for_the_boards_core(built):
+    model = built.model
+    assert (model.kernel.name, model.content.target) == ("dsp", TARGET_DSP)
+    again = unpacked(model_image.read(model.image))
+    assert model_image.encode(again) == built.device.image[:-72]
+    # two buffers of lanes: 8 and 8 values wide, 4 and the scored rows
+    assert model.memory_bytes == 2 * 8 + 16
+    lines = "\n".join(model_lines(model))
+    assert "kernel dsp, which runs images packed for dsp" in lines
+    assert "plain loop" not in lines
+
+
+def test_options_choose_the_kernel(built):
+    device = built.device
+    small = board_model(BOARD, device.image, device.content, BoardOptions(small=True))
+    assert (small.kernel.name, small.kernel.lane_bytes) == ("dsp-small", 1)
+    assert small.kernel.defines[-2:] == ("TOCSIN_KERNEL_NO_PLAIN", "TOCSIN_KERNEL_DENSE_ONLY")
+    steady = board_model(BOARD, device.image, device.content, BoardOptions(worst_case=True))
+    assert steady.kernel == built.model.kernel, "one kernel is both on this core"
+
+
+def test_an_image_that_is_packed_for_the_core_keeps_its_bytes_and_signature(built):
+    device = built.device
+    signed = model_image.seal(model_image.encode(pack_image(device.content, TARGET_DSP)), b"k" * 8, b"s" * 64)
+    assert board_model(BOARD, signed, model_image.read(signed), BoardOptions()).image == signed
+    other = pack_image(device.content, TARGET_CORTEX_M0)
+    sealed = model_image.seal(model_image.encode(other), b"k" * 8, b"s" * 64)
+    assert board_model(BOARD, sealed, other, BoardOptions()).image == built.model.image
+
+
+def test_rows_of_the_plain_loop_and_instructions_are_told():
+    content = image_with(channels=2, hidden=(5,))
+    pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'tocsin[firmware]'")
+    image = model_image.seal(model_image.encode(content))
+    model = board_model(BOARD, image, content, BoardOptions())
+    assert model.plain_rows == (12, 13), "a shift of 31 is below what the kernel takes, but in a lone row"
+    lines = model_lines(model)
+    assert "12 rows of 13 are computed by the plain loop" in lines
+    assert lines[-1].endswith("for the golden inputs")
+    for layer in content.layers:
+        layer.shifts = [40] * layer.outputs
+    model = board_model(BOARD, image, content, BoardOptions())
+    counted = counted_instructions(model)
+    assert counted[0] == counted[1] > 100
+    assert model_lines(model)[-1] == f"instructions of an inference: {counted[0]:,} for every input"
 
 
 def test_every_byte_is_counted(built):
@@ -151,6 +202,20 @@ def test_an_image_that_does_not_fit_the_flash_is_refused_in_one_sentence(built, 
     large = device_of(image_with(channels=100, hidden=(1000,)))
     with pytest.raises(FirmwareError, match=r"firmware of press-7 is \d+ bytes too large for the flash"):
         build_board(BOARD, tmp_path, device=large)
+
+
+def test_another_image_for_a_device(tmp_path):
+    device = read_board_device(FACTORY_FOLDER)
+    newer = device.content
+    newer.version = 7
+    path = tmp_path / "newer.tcsn"
+    path.write_bytes(model_image.seal(model_image.encode(newer)))
+    chosen = read_board_device(FACTORY_FOLDER, None, path)
+    assert chosen.content.version == 7
+    assert chosen.birth.feature_names == device.birth.feature_names
+    path.write_bytes(device_of(image_with()).image)
+    with pytest.raises(UsageError, match=r"newer\.tcsn was made for other channels"):
+        read_board_device(FACTORY_FOLDER, None, path)
 
 
 def test_a_name_a_boot_and_lines_of_its_own():
@@ -221,6 +286,9 @@ def test_what_the_command_refuses():
         (["--board", "abacus"], "there are stm32f405 and esp32"),
         (["--board", "esp32"], "runs MicroPython"),
         (["--board", "stm32f405", "--lines", "1"], "two USARTs"),
+        (["--board", "stm32f405", "--small", "--worst-case"], "exclude each other"),
+        (["--small"], "name one with --board"),
+        (["--board", "stm32f405", "--image", "absent.tcsn"], "No such file"),
     ):
         result = run.invoke(app, ["build", *words])
         assert isinstance(result.exception, UsageError)

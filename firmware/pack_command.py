@@ -1,0 +1,40 @@
+"""``tocsin firmware pack``: a model image laid out for one processor."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from firmware.errors import FirmwareError
+from firmware.kernels.cores import core_named
+from firmware.kernels.packing import pack_image, plain_rows
+from firmware.release_key import sign_with
+from shared import model_image
+from shared.errors import UsageError
+from shared.quantized.targets import TARGET_ANY, target_name
+
+
+def pack_file(image: Path, core: str, key: Path | None, out: Path, say: Callable[[str], None]) -> None:
+    """Write the image in `image`, packed for `core`, to `out`, signed with the private key in `key` if there is one.
+
+    Raises UsageError for files and names that cannot be, FirmwareError where the image holds no model.
+    """
+    chosen = core_named(core)
+    try:
+        content = model_image.read(image.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{image} cannot be read ({error.strerror}); name a model image") from error
+    if not content.layers:
+        raise FirmwareError(f"{image} is a recipe without a model: there is nothing to pack, send it as it is")
+    packed = pack_image(content, chosen.target)
+    unsigned = model_image.encode(packed)
+    sealed = model_image.seal(unsigned) if key is None else sign_with(key, unsigned)
+    model_image.read(sealed)
+    try:
+        out.write_bytes(sealed)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written ({error.strerror}); name another file with -o") from error
+    plain, rows = plain_rows(packed)
+    before = target_name(content.target) if content.target != TARGET_ANY else "any processor"
+    say(f"{out}: version {packed.version} for {target_name(packed.target)} instead of {before}, {len(sealed)} bytes")
+    if plain:
+        say(f"{plain} rows of {rows} are computed by the plain loop")
+    say("signed" if key is not None else "not signed: give --key, or devices that check signatures refuse it")
