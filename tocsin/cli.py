@@ -23,9 +23,10 @@ TIERS = {
     "grafana": ("cloud.grafana.cli", "app", "Dashboards for a Grafana: as files, or into one that runs."),
     "servers": ("tocsin.servers.cli", "app", "Find, build and run InfluxDB on this machine."),
     "evaluate": ("tocsin.evaluation.cli", "app", "Published protocols through the deployed code."),
+    "datasets": ("tocsin.datasets.cli", "app", "Public recordings: catalogue, fetch, verify, plot."),
 }
 #: The extra that a command's packages come with, where it is not called like the command.
-EXTRAS = {"grafana": "site", "evaluate": "all"}
+EXTRAS = {"grafana": "site", "evaluate": "all", "datasets": "recordings"}
 _PACKAGES = ("tocsin", "shared", "firmware", "gateway", "cloud")
 
 

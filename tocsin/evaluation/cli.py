@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from shared.errors import UsageError
+from tocsin.datasets.folder import recordings_folder
 from tocsin.evaluation import results, run, table
 from tocsin.evaluation.figures import TrialFigures
 from tocsin.evaluation.registry import chosen
@@ -55,13 +56,10 @@ def evaluate(
 
 
 def _folder() -> Path:
-    named = os.environ.get("TOCSIN_DATASETS", "")
-    if not named:
-        raise UsageError("TOCSIN_DATASETS is not set: point it to the folder with the recordings")
-    folder = Path(named)
+    folder = recordings_folder()
     if not folder.is_dir():
         raise UsageError(
-            f"TOCSIN_DATASETS names {folder}, which is no folder; point it to the folder with the recordings"
+            f"{folder} does not exist; tocsin datasets fetch NAME makes it, or set TOCSIN_DATASETS to your recordings"
         )
     return folder
 
