@@ -162,6 +162,7 @@ def import_(
     provision: Annotated[Path | None, typer.Option(help="Make a new device with it in this folder.")] = None,
     name: Annotated[str, typer.Option(help="Id of that new device.")] = "",
     version: Annotated[int | None, typer.Option(help="Version; the next one of the device otherwise.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The cloud's private key (PEM) to sign the image with.")] = None,
     round_once: Annotated[
         bool, typer.Option("--round-once", help="Convolutions for packed kernels; not to the bit TensorFlow's.")
     ] = False,
@@ -189,6 +190,7 @@ def import_(
         channels=tuple(each.strip() for each in channels.split(",") if each.strip()),
         time_column=time_column,
         version=version,
+        key=key,
         round_once=round_once,
     )
     import_model(request, typer.echo)

@@ -11,6 +11,7 @@ from firmware.importing.request import ImportRequest
 from firmware.importing.shape import Shape, shape_of
 from firmware.importing.threshold import Level, healthy_level, level_of
 from firmware.importing.units import Units, channel_scaling, read_standards, units_of
+from firmware.release_key import sign_with
 from shared import model_image
 from shared.errors import UsageError
 from shared.identity import DeviceProfile
@@ -58,7 +59,8 @@ def import_model(request: ImportRequest, say: Callable[[str], None]) -> None:
         inputs = healthy_inputs(recording, profile, content)
         level = healthy_level(errors_of(content, inputs), units)
     finish(content, level, inputs)
-    image = model_image.seal(model_image.encode(content))
+    unsigned = model_image.encode(content)
+    image = model_image.seal(unsigned) if request.key is None else sign_with(request.key, unsigned)
     if len(image) > IMAGE_LIMIT_BYTES:
         raise FirmwareError(
             f"{request.model} makes an image of {len(image)} bytes and a device takes {IMAGE_LIMIT_BYTES}; "
@@ -120,12 +122,13 @@ def _told(
     size: int,
 ) -> list[str]:
     products = sum(layer.outputs * layer.columns for layer in content.layers)
+    signed = "not signed" if request.key is None else "signed"
     lines = [
         f"read    {request.model}: {len(content.layers)} layers, {products} products, {content.inputs} values in, out",
         f"reads   {shape.window} samples of {shape.channels} channels at {shape.sample_rate_hz:g} Hz ({shape.kind})",
         f"units   {units.per_step} of a scaled sample per int8 step of {model.input_scale:g}",
         f"score   1 at a mean squared error of {level.mean_squared_error:.6g}{_from_windows(level)}",
-        f"device  {profile.device}, profile {profile.digest().hex()}, image version {content.version}, not signed",
+        f"device  {profile.device}, profile {profile.digest().hex()}, image version {content.version}, {signed}",
         f"wrote   {request.out}, {size} bytes",
     ]
     if request.provision is not None:

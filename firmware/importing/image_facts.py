@@ -5,6 +5,9 @@ from typing import Any
 from firmware.errors import FirmwareError
 from firmware.importing.layer_facts import layer_facts, layer_lines, products_of
 from firmware.importing.memory import memory_of
+from firmware.kernels.cores import KERNELS
+from firmware.kernels.packing import plain_rows, unpacked
+from firmware.kernels.plan import plan_memory
 from shared import ed25519, model_image
 from shared.errors import UsageError
 from shared.model_image import ImageContent, feature_names
@@ -46,7 +49,8 @@ def image_facts(image: bytes, key: str | None) -> dict[str, Any]:
         "weights": [min(content.weights, default=0), max(content.weights, default=0)],
         "layers": [layer_facts(layer, number) for number, layer in enumerate(content.layers, 1)],
         "products": products_of(content.layers),
-        "memory_bytes": memory_of(content).total_bytes,
+        "plain_rows": list(plain_rows(content)),
+        "memory_bytes": memory_of(content, kernel_bytes_of(content)).total_bytes,
         "digest": "right",
         "golden": golden_state(content),
         "signature": signature_state(image, named, signature, key),
@@ -54,10 +58,21 @@ def image_facts(image: bytes, key: str | None) -> dict[str, Any]:
 
 
 def golden_state(content: ImageContent) -> str:
-    """``none`` without layers, else whether the golden vector is ``right`` or ``wrong`` in this arithmetic."""
+    """``none`` without layers, else whether the golden vector is ``right`` or ``wrong`` in this arithmetic.
+
+    A packed image is unpacked for it; PackingError where its blocks cannot be.
+    """
     if not content.layers:
         return "none"
-    return "wrong" if Scorer(content).golden_fails() else "right"
+    return "wrong" if Scorer(unpacked(content)).golden_fails() else "right"
+
+
+def kernel_bytes_of(content: ImageContent) -> int:
+    """Buffers of a packed model with the fastest kernel of its target; 0 for an image that is not packed."""
+    if not content.target or not content.layers:
+        return 0
+    kernel = next(kernel for kernel in KERNELS.values() if kernel.target == content.target)
+    return plan_memory(content.layers, kernel, scored=True).total_bytes
 
 
 def signature_state(image: bytes, named: bytes, signature: bytes, key: str | None) -> str:
@@ -92,7 +107,7 @@ def image_lines(facts: dict[str, Any], image: bytes) -> list[str]:
     told = {
         "file": f"model image, format {facts['format']}, {facts['bytes']} bytes",
         "version": facts["version"],
-        "target": "any processor" if not content.target else f"packed for {facts['target']}",
+        "target": _target(facts),
         "device": f"{facts['kind']}, {facts['channels']} channels at {facts['sample_rate_hz']:g} Hz, "
         f"profile {facts['profile']}",
         "recipe": recipe,
@@ -108,6 +123,14 @@ def image_lines(facts: dict[str, Any], image: bytes) -> list[str]:
     }
     width = max(map(len, told))
     return [*(f"{name:<{width}}  {value}" for name, value in told.items()), *layer_lines(content.layers)]
+
+
+def _target(facts: dict[str, Any]) -> str:
+    if facts["target"] == "any":
+        return "any processor"
+    plain, rows = facts["plain_rows"]
+    slow = f", {plain} rows of {rows} by the plain loop" if plain else ""
+    return f"packed for {facts['target']}{slow}"
 
 
 def _features(content: ImageContent) -> str:

@@ -29,8 +29,9 @@ class ImportRequest:
     healthy, healthy_rows, channels, time_column
         A healthy recording instead of a threshold, how many of its first rows are meant, which columns the model reads,
         in its order, and which one tells the time.
-    version
-        Version of the image; above the device's running one when left out.
+    version, key
+        Version of the image, the one above the device's running one when left out; the cloud's private key (PEM) that
+        signs it.
     round_once
         Round the sums of convolutions once, as packed kernels do, not twice as TensorFlow does.
     """
@@ -53,4 +54,5 @@ class ImportRequest:
     channels: tuple[str, ...] = ()
     time_column: str | None = None
     version: int | None = None
+    key: Path | None = None
     round_once: bool = False

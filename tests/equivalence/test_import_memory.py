@@ -7,9 +7,12 @@ import pytest
 from small_autoencoders import dense_autoencoder, window_autoencoder
 
 from firmware.build import C_FOLDER, find_compiler, run_compiler
+from firmware.importing.image_facts import kernel_bytes_of
 from firmware.importing.memory import MESSAGE_OVERHEAD_BYTES, memory_of
+from firmware.kernels.packing import pack_image
 from shared import model_image
 from shared.model_image import ImageContent, Scaling
+from shared.quantized.targets import TARGET_DSP
 from shared.tflite.reader import parse_tflite
 
 pytestmark = pytest.mark.skipif(
@@ -20,13 +23,13 @@ PROGRAM = """
 #include <stdio.h>
 #include "tocsin_device.h"
 
-static uint8_t bytes[1 << 20];
+static uint32_t words[1 << 18]; /* a packed image must be aligned */
 
 int main(void)
 {
     struct tocsin_image image;
-    size_t length = fread(bytes, 1, sizeof bytes, stdin);
-    if (tocsin_image_read(bytes, length, &image) != TOCSIN_OK) {
+    size_t length = fread(words, 1, sizeof words, stdin);
+    if (tocsin_image_read((const uint8_t *)words, length, &image) != TOCSIN_OK) {
         return 1;
     }
     struct tocsin_needs needs = tocsin_needs_of(&image);
@@ -36,15 +39,14 @@ int main(void)
 """
 
 
-@pytest.fixture(scope="module")
-def needs(tmp_path_factory):
-    """Asks the C core what an image needs: elements of its four pools, and bytes of an empty message."""
-    folder = tmp_path_factory.mktemp("needs")
+def asked_of(folder, flags, sources):
+    """A function that asks a build of the C core what an image needs: elements of its pools, bytes of a message."""
     source, program = folder / "needs.c", folder / "needs"
     source.write_text(PROGRAM)
-    includes = [f"-I{C_FOLDER / name}" for name in ("include", "generated")]
+    includes = [f"-I{C_FOLDER / name}" for name in ("include", "generated", "kernels")]
     core = [str(path) for part in ("src", "generated") for path in sorted((C_FOLDER / part).glob("*.c"))]
-    run_compiler([*find_compiler(), "-std=c99", *includes, *core, str(source), "-o", str(program)], folder)
+    files = [*core, *(str(C_FOLDER / name) for name in sources), str(source)]
+    run_compiler([*find_compiler(), "-std=c99", *flags, *includes, *files, "-o", str(program)], folder)
 
     def asked(content):
         image = model_image.seal(model_image.encode(content))
@@ -52,6 +54,20 @@ def needs(tmp_path_factory):
         return [int(word) for word in result.stdout.split()]
 
     return asked
+
+
+@pytest.fixture(scope="module")
+def needs(tmp_path_factory):
+    """The core with plain loops."""
+    return asked_of(tmp_path_factory.mktemp("needs"), [], [])
+
+
+@pytest.fixture(scope="module")
+def packed_needs(tmp_path_factory):
+    """The core with the kernel for DSP cores, its assembly told in C."""
+    flags = [f"-DTOCSIN_KERNEL_TARGET={TARGET_DSP}", "-DTOCSIN_KERNEL_WIDE_LANES"]
+    sources = ["kernels/run.c", "kernels/score.c", "kernels/dsp.c", "ports/fuzz/dsp_rows.c"]
+    return asked_of(tmp_path_factory.mktemp("packed-needs"), flags, sources)
 
 
 def image_of(kind, channels, window, bands, features, layers, samples):
@@ -89,3 +105,14 @@ def test_what_is_told_is_what_is_asked_for(needs, kind, channels, window, bands,
     content = image_of(kind, channels, window, bands, features, layers, samples)
     memory = memory_of(content)
     assert needs(content) == [memory.int64s, memory.int32s, memory.int16s, memory.bytes, MESSAGE_OVERHEAD_BYTES]
+
+
+@pytest.mark.parametrize("rounding", [0, 1])
+def test_a_packed_model(packed_needs, rounding):
+    """With the buffers of its kernel; a convolution that rounds twice is not packed and needs none to gather in."""
+    layers = parse_tflite(window_autoencoder(), "drawn").layers
+    layers[0].rounding = rounding
+    content = pack_image(image_of(1, 2, 32, 8, 22, layers, True), TARGET_DSP)
+    assert bool(content.layers[0].packed) is (rounding == 0)
+    memory = memory_of(content, kernel_bytes_of(content))
+    assert packed_needs(content) == [memory.int64s, memory.int32s, memory.int16s, memory.bytes, MESSAGE_OVERHEAD_BYTES]

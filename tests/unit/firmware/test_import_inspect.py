@@ -2,6 +2,7 @@ import importlib.util
 import json
 
 import pytest
+from layer_images import layered_image, with_drawn_blocks
 from small_autoencoders import dense_autoencoder, window_autoencoder
 from tflite_files import Part, Step, file_of, weights
 from typer.testing import CliRunner
@@ -11,8 +12,10 @@ from firmware.cli import app
 from firmware.errors import FirmwareError
 from firmware.importing.command import import_model
 from firmware.importing.request import ImportRequest
+from firmware.kernels.packing import pack_image
 from shared import ed25519, model_image
 from shared.errors import ImageError, TfliteError, UsageError
+from shared.quantized.targets import TARGET_CORTEX_M0, TARGET_DSP, TARGET_MVE, target_name
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[firmware]'"
@@ -65,6 +68,32 @@ def test_an_image_layer_by_layer(imported):
     assert "convolution  32 x 2  16 x 3" in told
     assert "5 taps, stride 2, pad 1, rounded twice" in told
     assert "any processor" in told
+
+
+@pytest.mark.parametrize("target", [TARGET_CORTEX_M0, TARGET_DSP, TARGET_MVE])
+def test_a_packed_image(imported, target):
+    """Its golden vector is tried after unpacking; a convolution that rounds twice stands as it was."""
+    plain = facts_of(imported)
+    content = pack_image(model_image.read(imported.read_bytes()), target)
+    imported.write_bytes(model_image.seal(model_image.encode(content)))
+    facts = facts_of(imported)
+    assert (facts["target"], facts["golden"]) == (target_name(target), "right")
+    assert facts["products"] == plain["products"]
+    assert facts["plain_rows"][1] == 5 + 64
+    assert ["shifts" in layer for layer in facts["layers"]] == [True, True, False, False]
+    assert f"packed for {target_name(target)}" in inspected(imported)
+    content.golden_score += 1
+    imported.write_bytes(model_image.seal(model_image.encode(content)))
+    assert facts_of(imported)["golden"] == "wrong"
+
+
+@pytest.mark.parametrize("target", [TARGET_CORTEX_M0, TARGET_DSP, TARGET_MVE])
+def test_packed_blocks_that_nobody_packed(tmp_path, target):
+    path = tmp_path / "drawn"
+    for seed in range(4):
+        content = with_drawn_blocks(layered_image(seed, extreme=seed % 2 == 1), target, seed=seed)
+        path.write_bytes(model_image.seal(model_image.encode(content)))
+        assert facts_of(path)["golden"] == "wrong"
 
 
 def test_an_image_of_features():
