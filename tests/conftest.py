@@ -1,13 +1,19 @@
-"""Skips that are not expected fail the run where ``TOCSIN_ALLOWED_SKIPS`` says so.
+"""What every test shares: no limit of time on a drawn example, and skips that are not expected fail the run.
 
-The variable holds a regular expression of the reasons that may be given. Continuous integration sets it on a machine
-that has every program the tests know, so that nothing falls out of the suite unnoticed.
+A machine that has much to do takes longer than the 200 ms that Hypothesis grants an example by itself; the limit of the
+whole test stands. ``TOCSIN_ALLOWED_SKIPS`` holds a regular expression of the reasons that may be given for a skip.
+Continuous integration sets it on a machine that has every program the tests know, so that nothing falls out of the
+suite unnoticed.
 """
 
 import os
 import re
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("tocsin", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tocsin")
 
 
 def unexpected(reasons: list[str], allowed: str) -> list[str]:

@@ -5,11 +5,11 @@ import struct
 import time
 
 import pytest
+from waiting import PATIENCE_SECONDS
 
 from cloud.ingest import link as link_module
 from cloud.ingest.link import BrokerLink
 
-LIMIT_SECONDS = 10.0
 CONNECT, PUBACK, SUBSCRIBE, DISCONNECT = 1, 4, 8, 14
 TOPIC = b"tocsin/v1/gateway/g/upload"
 
@@ -25,7 +25,7 @@ class ScriptedBroker:
 
     def accept(self):
         """Let the link connect and subscribe."""
-        deadline = time.monotonic() + LIMIT_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         self._server.settimeout(0.01)
         if self._stream is not None:
             self._stream.close()
@@ -48,7 +48,7 @@ class ScriptedBroker:
 
     def packet(self):
         """The next packet of the link: its type and what follows the heading."""
-        deadline = time.monotonic() + LIMIT_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while len(self._received) < 2 or len(self._received) < 2 + self._received[1]:
             assert time.monotonic() < deadline, "the link sends nothing"
             self.link.turn(0.01)
@@ -70,7 +70,7 @@ class ScriptedBroker:
         seen = []
         self.link._client.on_subscribe = lambda _client, _user, mid, *_: seen.extend([mid] * (mid == 0xFFFF))
         self._stream.sendall(b"\x90\x03\xff\xff\x01")
-        deadline = time.monotonic() + LIMIT_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not seen:
             assert time.monotonic() < deadline, "the link reads nothing"
             self.link.turn(0.01)

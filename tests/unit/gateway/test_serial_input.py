@@ -7,7 +7,7 @@ import time
 import pytest
 from gateway_partners import PROFILE, data_message
 from serial_twin import TcpLine
-from waiting import until
+from waiting import PATIENCE_SECONDS, until
 
 from gateway.inputs.serial import SerialInput
 from gateway.inputs.transport import parse_address
@@ -68,7 +68,7 @@ def test_the_time_goes_down_after_the_connect_and_after_each_birth(desk):
 
 def test_messages_arrive_under_the_topics_of_mqtt(desk):
     desk.send(birth() + framing.encode(framing.DATA, data_message(0)))
-    received = [desk.inbox.get(timeout=10) for _ in range(2)]
+    received = [desk.inbox.get(timeout=PATIENCE_SECONDS) for _ in range(2)]
     assert [message.topic for message in received] == [topics.birth("pump-1"), topics.data("pump-1")]
     assert received[1].payload == data_message(0)
     assert received[1].source is desk.input
@@ -135,11 +135,13 @@ def test_a_flood_of_lines_and_of_refused_pieces_is_two_sentences(desk, capsys):
     assert (report.frames, report.refused, report.device) == (401, 300, None)
 
 
-def test_stopping_does_not_wait_for_a_line_that_is_away():
+def test_stopping_does_not_wait_for_a_line_that_is_away(monkeypatch):
+    for name in ("_SHORTEST_PAUSE_SECONDS", "_LONGEST_PAUSE_SECONDS", "_STOP_SECONDS"):
+        monkeypatch.setattr(f"gateway.inputs.serial.{name}", 2 * PATIENCE_SECONDS)
     line = SerialInput(parse_address("/dev/no-such-port"), queue.Queue())
     line.start()
     began = time.monotonic()
     line.stop()
     line.stop()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 0.9 * PATIENCE_SECONDS
     assert not line.connected.is_set()
