@@ -69,9 +69,8 @@ class Entry:
 
 
 def catalogue_folder() -> Path:
-    """Where the TOML files lie: in an installed package beside this file, in a checkout at its root."""
-    packaged = Path(__file__).parent / "catalogue"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "datasets"
+    """Where the TOML files lie."""
+    return Path(__file__).parent / "catalogue"
 
 
 def names() -> list[str]:

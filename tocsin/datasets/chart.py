@@ -1,60 +1,65 @@
-"""A channel as SVG: the range of its values in each column of the picture, over healthy and anomalous rows."""
+"""A channel as SVG: the range of its values in each column of the picture, over healthy and anomalous rows.
 
-import html
+There is no text in it, so that it can be stretched to any width; its range and its rows are told beside it.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-WIDTH, HEIGHT = 640, 110
-LEFT, RIGHT, TOP, BOTTOM = 64, 8, 8, 22
+WIDTH, HEIGHT = 560, 90
+_TOP, _BOTTOM = 6, 4
 #: Columns of the picture: a point of the line is the lowest or highest value of the rows in one.
 COLUMNS = 560
 #: Bands that are drawn at most; closer ones are joined, so that a picture stays small.
 _BANDS = 200
 HEALTHY, TRUTH, TRUTH_EDGE, LINE = "#e6eaf0", "#fff1c9", "#b45309", "#1f6feb"
-_DIGITS = 4
 
 
-def channel(values: NDArray[np.float64], healthy_rows: int, labels: NDArray[np.bool_] | None, about: str) -> str:
+def channel(values: NDArray[np.float64], healthy_rows: int, labels: NDArray[np.bool_] | None) -> str:
     """The inside of an SVG of `WIDTH` by `HEIGHT` for one channel, float64 (rows,); NaN is a gap in the line."""
     rows = len(values)
-    parts = [f"<title>{html.escape(about)}</title>"]
+    parts = [f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>']
     if healthy_rows:
         parts.append(_band(0, healthy_rows, rows, HEALTHY))
     for begin, end in _spans(labels) if labels is not None else ():
         parts.append(_band(begin, end, rows, TRUTH))
         parts.append(_band(begin, end, rows, TRUTH_EDGE, 4))
     finite = values[np.isfinite(values)]
-    if not len(finite):
-        return "".join([*parts, f'<text x="{LEFT + 6}" y="{HEIGHT / 2}">no value</text>'])
-    low, high = float(finite.min()), float(finite.max())
-    for share, value in ((0.0, low), (1.0, high)) if high > low else ((0.5, low),):
-        y = _down(share)
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d8dee6"/>')
-        parts.append(f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{value:.{_DIGITS}g}</text>')
-    spread = high - low if high > low else 1.0
-    shares = (values - low) / spread if high > low else np.where(np.isfinite(values), 0.5, np.nan)
-    parts += [
-        f'<polyline points="{points}" fill="none" stroke="{LINE}" stroke-width="1.2" stroke-linejoin="round"/>'
-        for points in _lines(shares)
-    ]
-    for share, row, anchor in ((0.0, 0, "start"), (0.5, rows // 2, "middle"), (1.0, rows, "end")):
-        x = LEFT + (WIDTH - LEFT - RIGHT) * share
-        parts.append(f'<text class="{anchor}" x="{x:.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}">{row:,}</text>')
+    if len(finite):
+        low, high = float(finite.min()), float(finite.max())
+        shares = (values - low) / (high - low) if high > low else np.where(np.isfinite(values), 0.5, np.nan)
+        parts += [
+            f'<polyline points="{points}" fill="none" stroke="{LINE}" stroke-width="1.3" stroke-linejoin="round" '
+            'vector-effect="non-scaling-stroke"/>'
+            for points in _lines(shares)
+        ]
     return "".join(parts)
 
 
+def range_of(values: NDArray[np.float64]) -> str:
+    """Lowest and highest value, for people.
+
+    >>> range_of(np.array([0.5, np.nan, 12.25])), range_of(np.array([3.0, 3.0])), range_of(np.array([np.nan]))
+    ('0.5 to 12.25', 'always 3', 'no value')
+    """
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return "no value"
+    low, high = float(finite.min()), float(finite.max())
+    return f"{low:.4g} to {high:.4g}" if high > low else f"always {low:.4g}"
+
+
 def _down(share: float) -> float:
-    return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share
+    return HEIGHT - _BOTTOM - (HEIGHT - _BOTTOM - _TOP) * share
 
 
 def _across(row: float, rows: int) -> float:
-    return LEFT + (WIDTH - LEFT - RIGHT) * row / max(rows, 1)
+    return WIDTH * row / max(rows, 1)
 
 
-def _band(begin: int, end: int, rows: int, colour: str, height: int = HEIGHT - TOP - BOTTOM) -> str:
+def _band(begin: int, end: int, rows: int, colour: str, height: int = HEIGHT) -> str:
     left, right = _across(begin, rows), _across(end, rows)
-    return f'<rect x="{left:.1f}" y="{TOP}" width="{max(right - left, 1.0):.1f}" height="{height}" fill="{colour}"/>'
+    return f'<rect x="{left:.1f}" y="0" width="{max(right - left, 1.0):.1f}" height="{height}" fill="{colour}"/>'
 
 
 def _spans(labels: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -20,12 +20,14 @@ _SHOWN = 12
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """A recording and its truth: `labels` bool (rows,), or None where nobody wrote any down."""
+    """A recording and its truth: `labels` bool (rows,), or None where nobody wrote any down. `rate` says how often a
+    row comes where that is no matter of time."""
 
     name: str
     recording: Recording
     healthy_rows: int
     labels: NDArray[np.bool_] | None
+    rate: str = ""
 
 
 def recording_named(entry: Entry, folder: Path, name: str) -> Known:
@@ -70,7 +72,7 @@ def _engines(home: Path) -> Iterator[Known]:
         recording = Recording(
             whole.times_ns[: len(own)], own[:, 2:], names, ("",) * len(names), 1.0, np.zeros(1, np.int64)
         )
-        yield Known(f"engine {number}", recording, 0, None)
+        yield Known(f"engine {number}", recording, 0, None, "a row a flight")
 
 
 def _own(path: Path) -> Known:
