@@ -159,7 +159,7 @@ def build_board(
         *(*packaged_compiler(), "-target", "thumb-freestanding-eabi", f"-mcpu={board.zig_cpu}"),
         *(_SMALL if chosen.small else _FAST),
         *_FLAGS,
-        *(f"-D{name}" for name in model.kernel.all_defines),
+        *(f"-D{name}" for name in (*model.kernel.all_defines, *model.core_defines)),
     ]
     sources = _sources(board, model)
     folder = output_folder / f"{board.name}-{inside.birth.profile.device}-{_digest(command, sources, generated)}"

@@ -13,6 +13,7 @@ from firmware.kernels.plan import plan_memory
 from shared import model_image
 from shared.model_image import LAYER_DENSE, ImageContent
 from shared.quantized import arrays
+from shared.signal.definition import FAST_WINDOW_MIN, KIND_FAST
 
 #: What counting needs: of the extra `firmware`, as the compiler is.
 _EMULATOR = ("unicorn", "capstone", "elftools")
@@ -20,13 +21,17 @@ _EMULATOR = ("unicorn", "capstone", "elftools")
 
 @dataclass(frozen=True, slots=True)
 class BoardModel:
-    """`content` is what `image` says; `memory_bytes` is what the kernel needs between the layers."""
+    """`content` is what `image` says; `memory_bytes` is what the kernel needs between the layers.
+
+    `core_defines` leave out of the core what the model does not need.
+    """
 
     core: Core
     kernel: Kernel
     image: bytes
     content: ImageContent
     memory_bytes: int
+    core_defines: tuple[str, ...] = ()
 
     @property
     def plain_rows(self) -> tuple[int, int]:
@@ -53,11 +58,14 @@ def board_model(board: Board, image: bytes, content: ImageContent, options: Boar
         content = pack_image(content, core.target)
         image = model_image.seal(model_image.encode(content))
     layers = content.layers
+    core_defines: tuple[str, ...] = ()
     if options.small:
+        longest = content.window if content.kind == KIND_FAST else FAST_WINDOW_MIN
+        core_defines = (f"TOCSIN_WINDOW_LIMIT={longest}",)
         dense_only = all(layer.kind == LAYER_DENSE for layer in layers)
         kernel = without_unused(kernel, plain_rows=plain_rows(content)[0], dense_only=dense_only)
     memory = plan_memory(layers, kernel, scored=True).total_bytes if layers else 0
-    return BoardModel(core, kernel, image, content, memory)
+    return BoardModel(core, kernel, image, content, memory, core_defines)
 
 
 def counted_instructions(model: BoardModel) -> tuple[int, int | None] | None:

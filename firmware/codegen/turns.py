@@ -2,7 +2,7 @@
 
 from firmware.codegen.digest import digest_of
 from firmware.codegen.sine import QUARTER, quarter_sine
-from shared.signal.definition import FAST_WINDOW_MAX
+from shared.signal.definition import FAST_WINDOW_MAX, FAST_WINDOW_MIN
 
 #: Groups of the longest window; a shorter one needs the first of them.
 GROUPS = 3 * FAST_WINDOW_MAX // 16
@@ -26,14 +26,27 @@ def turns() -> list[tuple[int, ...]]:
     return made
 
 
+def _windows() -> list[int]:
+    return [1 << bits for bits in range(FAST_WINDOW_MIN.bit_length() - 1, FAST_WINDOW_MAX.bit_length())]
+
+
 def c_source() -> str:
     """`firmware/c/generated/tocsin_turns_table.c`."""
     made = turns()
-    lines = "".join(f"    {{{{{', '.join(map(str, parts))}}}}},\n" for parts in made)
+    lines = ""
+    begin = 0
+    for window in _windows():
+        if begin:
+            lines += f"#if TOCSIN_WINDOW_LIMIT >= {window}\n"
+        end = 3 * window // 16
+        lines += "".join(f"    {{{{{', '.join(map(str, parts))}}}}},\n" for parts in made[begin:end])
+        if begin:
+            lines += "#endif\n"
+        begin = end
     return (
         f"/* Written by firmware/codegen from {digest_of(made)}: twiddle factors in Q30. */\n\n"
         '#include "tocsin_dsp.h"\n\n'
         "#if TOCSIN_DSP\n\n"
-        f"const struct tocsin_turns tocsin_turns[3 * TOCSIN_FAST_WINDOW_MAX / 16] = {{\n{lines}}};\n\n"
+        f"const struct tocsin_turns tocsin_turns[3 * TOCSIN_WINDOW_LIMIT / 16] = {{\n{lines}}};\n\n"
         "#endif\n"
     )

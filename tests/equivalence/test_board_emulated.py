@@ -183,8 +183,9 @@ FAST_ENVELOPE = {
         ({**SLOW_SAMPLES, "extreme": True}, BoardOptions(worst_case=True), 1),
         ({**SLOW_SAMPLES, "rounding": 1}, BoardOptions(), 10),
         (FAST_ENVELOPE, BoardOptions(), 10),
+        (FAST_ENVELOPE, BoardOptions(small=True), 10),
     ],
-    ids=["samples", "small", "extreme", "rounded twice", "envelope"],
+    ids=["samples", "small", "extreme", "rounded twice", "envelope", "small envelope"],
 )
 def test_convolutions_and_models_of_samples(firmware_folder, recipe, options, scores):
     rng = np.random.default_rng(7)

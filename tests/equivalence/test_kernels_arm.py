@@ -1,16 +1,19 @@
 """Packed kernels on emulated cores give every byte of the NumPy layers, for random, extreme and real models."""
 
+import dataclasses
 import importlib.util
 import shutil
 import sys
 
 import numpy as np
 import pytest
+from layer_images import layered_image
 
 from firmware.bench.inference import EmulatedModel
 from firmware.bench.measure import expected, infer
 from firmware.bench.program import build_program
 from firmware.bench.reference import SENSOR_WIDTHS, anomaly_model, convolutional_layers, random_layers
+from firmware.bench.run import MachineError
 from firmware.bench.scoring import score_emulated
 from firmware.errors import CompilerError
 from firmware.kernels.cores import CORES, core_named, kernel_named
@@ -235,6 +238,18 @@ def test_scores_without_an_output(bench, core_name, kernel_name, extreme):
     wanted_scores, wanted_tops = arrays.scores(image, features.astype(np.int64))
     np.testing.assert_array_equal(scores, wanted_scores)
     np.testing.assert_array_equal(tops, wanted_tops)
+
+
+@pytest.mark.parametrize("define", ["TOCSIN_WINDOW_LIMIT=32", "TOCSIN_KERNEL_DENSE_ONLY", "TOCSIN_KERNEL_NO_PLAIN"])
+def test_a_build_refuses_what_it_was_built_without(define):
+    image = layered_image(5, kind=1, window=64, hop=64, bands=2)
+    image.layers[4].shifts[0] = 20
+    inputs = np.zeros((1, image.inputs), np.int16)
+    kernel = kernel_named("dsp")
+    less = dataclasses.replace(kernel, defines=(*kernel.defines, define))
+    assert score_emulated(core_named("m4"), kernel, image, inputs)[0].shape == (1,)
+    with pytest.raises(MachineError, match="the image was refused on m4 with status"):
+        score_emulated(core_named("m4"), less, image, inputs)
 
 
 def test_dense_kernels_take_the_same_time_for_every_input():

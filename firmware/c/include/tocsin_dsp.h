@@ -14,12 +14,17 @@
     __asm__(".pushsection .text." name ",\"ax\",%progbits\n.syntax unified\n.thumb\n.p2align 2\n"             \
             ".global " name "\n.thumb_func\n.type " name ",%function\n" name ":\n" body ".size " name ", . - " name "\n.popsection\n")
 
+/* The longest window that the table below serves; a build may define less, and tocsin_target_check refuses the rest. */
+#ifndef TOCSIN_WINDOW_LIMIT
+#define TOCSIN_WINDOW_LIMIT TOCSIN_FAST_WINDOW_MAX
+#endif
+
 /* Cosine and sine of one, two and three times each group's angle, Q30, in mirrored order: what a window of 32 samples
  * needs comes first, then what one of 64 needs besides, and so on. Generated. */
 struct tocsin_turns {
     int32_t parts[6];
 };
-extern const struct tocsin_turns tocsin_turns[3 * TOCSIN_FAST_WINDOW_MAX / 16];
+extern const struct tocsin_turns tocsin_turns[3 * TOCSIN_WINDOW_LIMIT / 16];
 
 #endif
 #endif

@@ -24,7 +24,7 @@ enum tocsin_status {
     TOCSIN_IMAGE_LEFTOVER,   /* bytes after the last section */
     TOCSIN_IMAGE_TARGET,     /* packed for another processor than this build's */
     TOCSIN_IMAGE_UNALIGNED,  /* packed, and at an address that is no multiple of 4 */
-    TOCSIN_IMAGE_LEFT_OUT,   /* packed, with blocks or layers that this build's kernel was built without */
+    TOCSIN_IMAGE_LEFT_OUT,   /* with blocks, layers or a window that this build was made without */
     TOCSIN_GOLDEN_MISMATCH,  /* the golden vector gives another output or score here */
     TOCSIN_OTHER_CHANNELS,   /* the image was made for another device */
     TOCSIN_MEMORY_SMALL,     /* a caller's buffer is smaller than tocsin_needs says */

@@ -15,7 +15,7 @@ static const char *const sentences[TOCSIN_STATUS_COUNT] = {
     "the model image has bytes left over",
     "the model image is packed for another processor",
     "a packed model image must stand at an address that is a multiple of four",
-    "the model image has plain blocks or convolutions, which this firmware was built without",
+    "the model image has plain blocks, layers or a window that this firmware was built without",
     "the model image fails its golden vector here",
     "the model image was made for other channels",
     "the memory given to the device is too small",

@@ -2,8 +2,15 @@
 
 #include <stdint.h>
 
+#include "tocsin_dsp.h"
+
 enum tocsin_status tocsin_target_check(const struct tocsin_image *image)
 {
+#if TOCSIN_DSP
+    if (image->kind == TOCSIN_KIND_FAST && image->window > TOCSIN_WINDOW_LIMIT) {
+        return TOCSIN_IMAGE_LEFT_OUT;
+    }
+#endif
     if (image->target == TOCSIN_TARGET_ANY) {
         return TOCSIN_OK;
     }

@@ -151,8 +151,18 @@ def test_options_choose_the_kernel(built):
     small = board_model(BOARD, device.image, device.content, BoardOptions(small=True))
     assert (small.kernel.name, small.kernel.lane_bytes) == ("dsp-small", 1)
     assert small.kernel.defines[-2:] == ("TOCSIN_KERNEL_NO_PLAIN", "TOCSIN_KERNEL_DENSE_ONLY")
+    assert small.core_defines == ("TOCSIN_WINDOW_LIMIT=32",)
     steady = board_model(BOARD, device.image, device.content, BoardOptions(worst_case=True))
     assert steady.kernel == built.model.kernel, "one kernel is both on this core"
+
+
+def test_a_small_firmware_holds_no_table_that_its_window_does_not_need(built, tmp_path):
+    small = read_sizes(build_board(BOARD, tmp_path, options=BoardOptions(small=True)).elf)
+    sizes = read_sizes(built.elf)
+    turns = 24 * 3 * (4096 - 32) // 16
+    assert abs(sizes.constants - small.constants - turns) < 64
+    assert small.vectors_and_code < 0.7 * sizes.vectors_and_code
+    assert small.ram <= sizes.ram
 
 
 def test_an_image_that_is_packed_for_the_core_keeps_its_bytes_and_signature(built):
