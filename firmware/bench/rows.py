@@ -32,7 +32,7 @@ class ResultError(FirmwareError):
 class Row:
     """One engine on one core. None: does not apply, or was not measured.
 
-    `instructions_worst` holds for every input with Tocsin's own kernels but `portable`, else it is the largest seen.
+    `instructions_worst` holds for every input with Tocsin's own kernels but `plain`, else it is the largest seen.
     `differing_bytes` of `compared_bytes` outputs are not those of LiteRT's reference kernels.
     """
 
