@@ -73,11 +73,12 @@ def fetch(
         with _progress() as progress:
             came = fetching.fetch(known, folder, copy, progress)
     except KeyboardInterrupt:
-        here = _here(known, folder)
-        typer.echo(f"tocsin: stopped with {here} of {known.name}; the same command goes on from there", err=True)
+        held = f"{count_here(known, folder):,} of {len(known.files):,} files of {known.name}"
+        typer.echo(f"tocsin: stopped with {held}; the same command goes on from there", err=True)
         raise typer.Exit(_INTERRUPTED) from None
+    count = len(known.files)
     typer.echo(
-        f"{known.name} is in {folder / known.folder}: {came:,} files came, {len(known.files) - came:,} were there"
+        f"{known.name} is in {folder / known.folder}: of {count:,} files {came:,} came, {count - came:,} were there"
     )
 
 
