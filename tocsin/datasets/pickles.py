@@ -14,8 +14,26 @@ _ALLOWED = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     **{(f"numpy.{core}.multiarray", "_reconstruct"): np._core.multiarray._reconstruct for core in ("core", "_core")},  # type: ignore[attr-defined]
+    **{
+        (f"numpy.{core}.numeric", "_frombuffer"): lambda values, dtype, shape, order: np.frombuffer(
+            values, dtype=dtype
+        ).reshape(shape, order=order)
+        for core in ("core", "_core")
+    },
     ("_codecs", "encode"): lambda text, encoding="latin1": text.encode("latin1") if encoding == "latin1" else b"",
 }
+
+#: What the reader of pickles raises on bytes that are none, or that ask for something else.
+_DAMAGED = (
+    pickle.UnpicklingError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+)
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -33,7 +51,7 @@ def read_array(path: Path, address: str) -> NDArray[Any]:
     try:
         with path.open("rb") as content:
             found = _ArrayUnpickler(content).load()
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+    except _DAMAGED as error:
         raise TocsinError(f"{address} is no pickled array of numbers ({error}); take it with --from FOLDER") from error
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "biuf":
         raise TocsinError(f"{address} is no pickled array of numbers; take it with --from FOLDER")

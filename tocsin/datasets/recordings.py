@@ -1,7 +1,7 @@
 """The recordings of a set, by name, with what is known of them: healthy rows, true anomalies."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from shared.errors import UsageError
 from shared.recordings import Recording, read_recording
 from tocsin.datasets.catalogue import Entry
 from tocsin.evaluation.exams import cwru, fan, femto, nab, skab, smd, tep
+from tocsin.evaluation.exams.made import recording_of
 
 _TRIALS = {module.EXAM.name: module.trials for module in (skab, nab, smd, tep, cwru, fan, femto)}
 #: Columns that hold the truth in a recording of the user's, if it has them.
@@ -64,14 +65,11 @@ def _trials(entry: Entry, folder: Path) -> Iterator[Known]:
 
 def _engines(home: Path) -> Iterator[Known]:
     """Turbofans, ``engine 1`` and so on: a row a flight, until the engine fails; none is called healthy."""
-    whole = read_recording(home / "train_FD001.txt")
     cells = np.loadtxt(home / "train_FD001.txt", dtype=np.float64, ndmin=2)
     for number in np.unique(cells[:, 0]).astype(int):
         own = cells[cells[:, 0] == number]
         names = tuple(["setting " + str(n) for n in (1, 2, 3)] + [f"sensor {n}" for n in range(1, cells.shape[1] - 4)])
-        recording = Recording(
-            whole.times_ns[: len(own)], own[:, 2:], names, ("",) * len(names), 1.0, np.zeros(1, np.int64)
-        )
+        recording = replace(recording_of(own[:, 2:], 1.0, 0), names=names)
         yield Known(f"engine {number}", recording, 0, None, "a row a flight")
 
 
