@@ -68,12 +68,15 @@ class Uploader:
         self.releases: list[tuple[str, bytes]] = []
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"uploader-{gateway}")
         self._client.on_message = self._heard
+        subscribed = threading.Event()
+        self._client.on_subscribe = lambda *_rest: subscribed.set()
         self._client.on_connect = lambda client, *_rest: client.subscribe(
             [(topics.gateway_stored(gateway), 1), (topics.all_releases(gateway), 1)]
         )
         self._client.reconnect_delay_set(1, 1)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
+        assert subscribed.wait(PATIENCE_SECONDS), f"no subscription of uploader-{gateway}"
 
     def _heard(self, _client, _user, message):
         if message.topic != topics.gateway_stored(self._gateway):
