@@ -108,11 +108,21 @@ class Evidence:
             self.alarm = self._below < HOLD_SPANS * self.span_readings
         return self.alarm
 
+    def shift(self, by: float) -> None:
+        """Scores are from now on higher by this factor's logarithm: limit, value and usual level go with them."""
+        self.limit += by
+        self.usual += by
+        self.value += by
+        self.end_level += by
+        self.highest_level += by
+
     def fields(self) -> dict[str, Any]:
         """Everything that later readings depend on."""
         return {
             "limit": self.limit,
             "usual": self.usual,
+            "end level": self.end_level,
+            "highest level": self.highest_level,
             "span readings": self.span_readings,
             "interval": self.interval_ns,
             "evidence": self.value,
@@ -125,6 +135,8 @@ class Evidence:
     def from_fields(cls, fields: dict[str, Any]) -> "Evidence":
         """The evidence whose `fields` these are; KeyError when one is missing."""
         restored = cls(fields["limit"], fields["usual"], fields["span readings"], fields["interval"])
+        restored.end_level = fields["end level"]
+        restored.highest_level = fields["highest level"]
         restored.value = fields["evidence"]
         restored.alarm = fields["in alarm"]
         restored._below = fields["below"]

@@ -65,15 +65,21 @@ def row_of(x: Mapping[int, float], features: int) -> Floats:
     return row
 
 
+def healthy_moments(rows: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of each feature of healthy rows (n, d), missing ones left out; 0 without any."""
+    present = np.isfinite(rows)
+    count = np.maximum(present.sum(axis=0), 1)
+    mean = np.where(present, rows, 0.0).sum(axis=0) / count
+    return mean, (np.where(present, rows - mean, 0.0) ** 2).sum(axis=0) / count
+
+
 def healthy_limits(rows: Floats) -> tuple[Floats, Floats]:
     """Mean and deviation of each feature of healthy rows (n, d), missing ones left out.
 
     A feature that never moved has ``max(|mean| * 1e-3, 1e-9)`` as its deviation, one without any value 0 and 1.
     """
-    present = np.isfinite(rows)
-    count = np.maximum(present.sum(axis=0), 1)
-    mean = np.where(present, rows, 0.0).sum(axis=0) / count
-    deviation = np.sqrt((np.where(present, rows - mean, 0.0) ** 2).sum(axis=0) / count)
+    mean, variance = healthy_moments(rows)
+    deviation = np.sqrt(variance)
     still = deviation <= np.abs(mean) * 1e-9
     deviation = np.where(still, np.maximum(np.abs(mean) * 1e-3, 1e-9), deviation)
-    return mean, np.where(present.any(axis=0), deviation, 1.0)
+    return mean, np.where(np.isfinite(rows).any(axis=0), deviation, 1.0)

@@ -1,4 +1,4 @@
-"""The recipe that a device is judged by, from its commissioning on: features, distance, calibration, gated learning."""
+"""The recipe that a device is judged by, from its commissioning on: features, level, threshold, evidence."""
 
 import math
 from typing import Any, Self
@@ -8,30 +8,36 @@ from numpy.typing import NDArray
 
 from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY, Evidence
 from gateway.detectors import portable
-from gateway.detectors.calibration import FLAGGED_ONE_IN, out_of_block, tail_quantile
+from gateway.detectors.calibration import ASSURED_READINGS, FLAGGED_ONE_IN
 from gateway.detectors.explanation import channel_of_columns, explain
 from gateway.detectors.fusion import fuse, fuse_one
 from gateway.detectors.judgement import Judgement
-from gateway.detectors.mahalanobis import RunningMahalanobis
-from gateway.detectors.recipe import RECIPES, healthy_scale, warm_up
-from gateway.detectors.running_features import RunningFeatures, run, usual_variance
+from gateway.detectors.level import WINDOW_SHARE_LIMIT, Level
+from gateway.detectors.order import canonical_order
+from gateway.detectors.recipe import healthy_scale, warm_up
+from gateway.detectors.row_features import RowFeatures
+from gateway.detectors.tightening import Tightening
+from gateway.detectors.window_features import WindowFeatures
 from gateway.errors import GatewayError
 from shared.errors import UsageError
+from shared.identity import SLOW
 from shared.messages.codec import Birth, Reason, decode_birth, encode_birth
 
 #: Fewer healthy readings than this do not tell one block from the others.
 MINIMUM_HEALTHY_READINGS = 48
-#: With fewer healthy readings the false-alarm rate is a guess: 400 rows gave 23 to 37 % where 0.1 to 1 % were asked.
-ASSURED_HEALTHY_READINGS = 2000
-#: One healthy reading in this many is learned: running means hardly change in between, and learning is the dear part.
-LEARN_EVERY = 4
 #: A reading is learned below this quantile of the out-of-block scores of the healthy readings.
 GATE_QUANTILE = 0.99
+#: What hangs on the alarm of the device is decided anew every so many readings, counted from the commissioning, so that
+#: it does not hang on how readings are grouped into messages.
+SEGMENT_READINGS = 16
 _STATE = "detector"
 
 
 class DeviceDetector:
     """Judges the readings of one device, in order. Made by `commission` or `from_state`.
+
+    Columns are judged in an order of their own, made of what they hold: the order in which a device names its channels
+    changes no bit.
 
     Attributes
     ----------
@@ -40,8 +46,6 @@ class DeviceDetector:
         the state: empty after `from_state`.
     healthy_top
         Top channel of each commissioning reading, int64 (n,).
-    provisional
-        There was little healthy data: thresholds and limits are guesses.
     evidence
         Whether the device is in alarm.
     """
@@ -49,27 +53,39 @@ class DeviceDetector:
     def __init__(
         self,
         birth: Birth,
-        scaling: tuple[NDArray[np.float64], NDArray[np.float64]],
-        features: RunningFeatures,
-        distance: RunningMahalanobis,
+        order: NDArray[np.int64],
+        features: RowFeatures | WindowFeatures,
+        level: Level,
+        threshold: Tightening,
         evidence: Evidence,
     ) -> None:
         self.birth = birth
         self.evidence = evidence
-        self.provisional = True
         self.healthy_scores: NDArray[np.float64] = np.zeros(0)
         self.healthy_fused: NDArray[np.float64] = np.zeros(0)
         self.healthy_top: NDArray[np.int64] = np.zeros(0, np.int64)
-        self.threshold = 1.0
         self.gate = 1.0
-        self._mean, self._scale = scaling
+        self._order = order
         self._features = features
-        self._distance = distance
+        self._level = level
+        self._threshold = threshold
         self._warm_up = 0
         self._age = 0
         self._stretch: int | None = None
-        self._until_learning = LEARN_EVERY
-        self._owners = channel_of_columns(birth, len(self._mean))
+        self._count = 0
+        self._frozen = False
+        self._owners = channel_of_columns(birth, len(order))[order]
+
+    @property
+    def provisional(self) -> bool:
+        """There was little healthy data so far: thresholds and limits lean on what was assumed, or on a tail that the
+        healthy readings hardly showed."""
+        return self._threshold.effective < ASSURED_READINGS or self._threshold.readings < FLAGGED_ONE_IN
+
+    @property
+    def threshold(self) -> float:
+        """The level, a natural logarithm, that is a score of 1."""
+        return self._threshold.threshold
 
     @classmethod
     def commission(
@@ -102,7 +118,7 @@ class DeviceDetector:
         UsageError
             Too few healthy readings, or a budget that is not positive.
         """
-        device, count = birth.profile.device, len(values)
+        device, count, kind = birth.profile.device, len(values), birth.profile.kind
         if count < MINIMUM_HEALTHY_READINGS:
             raise UsageError(
                 f"device {device}: {count} healthy readings, at least {MINIMUM_HEALTHY_READINGS} are needed to tell "
@@ -110,13 +126,8 @@ class DeviceDetector:
             )
         if not false_alarms_per_day > 0.0:
             raise UsageError(f"device {device}: the false-alarm budget must be above 0 per day")
-        recipe = RECIPES[birth.profile.kind]
-        scaling = healthy_scale(birth.profile.kind, values)
-        rows = (values - scaling[0]) / scaling[1]
-        variance = usual_variance(rows, stretches, recipe.long_rows) if recipe.deviation else None
-        features = RunningFeatures(values.shape[1], recipe.short_rows, recipe.long_rows, variance)
-        found = run(features, rows, stretches)
-        warm_up_readings = warm_up(birth.profile.kind, stretches)
+        values = _finite(values)
+        warm_up_readings = warm_up(kind, stretches)
         ages = _ages(stretches)
         judged = (ages > warm_up_readings) & np.isfinite(values).any(axis=1)
         if judged.sum() < MINIMUM_HEALTHY_READINGS:
@@ -124,36 +135,37 @@ class DeviceDetector:
                 f"device {device}: only {judged.sum()} of {count} healthy readings have values and enough before "
                 f"them, at least {MINIMUM_HEALTHY_READINGS} are needed; declare a longer healthy part"
             )
-        distance = RunningMahalanobis.fit(found[judged])
-        detector = cls(birth, scaling, features, distance, Evidence(0.0, 0.0, 1, 1))
+        mean, scale = healthy_scale(kind, np.ascontiguousarray(values))
+        order = canonical_order((values - mean) / scale, mean, scale)
+        ordered = np.ascontiguousarray(values[:, order])
+        starts = ages == 1
+        made = RowFeatures if kind == SLOW else WindowFeatures
+        features, found = made.fit(times_ns, starts, ordered, (mean[order], scale[order]))
+        level, levels = Level.fit(found.part(judged), share_limit=1.0 if kind == SLOW else WINDOW_SHARE_LIMIT)
+        detector = cls(birth, order, features, level, Tightening(levels), Evidence(0.0, 0.0, 1, 1))
         detector._warm_up, detector._age, detector._stretch = warm_up_readings, int(ages[-1]), int(stretches[-1])
-        detector.provisional = int(judged.sum()) < ASSURED_HEALTHY_READINGS
-        squares = out_of_block(found[judged], lambda block: RunningMahalanobis.fit(block).score)
-        detector._calibrate(squares, found, judged)
+        detector.healthy_scores = np.full(count, np.nan)
+        detector.healthy_scores[judged] = detector._scores(levels)
+        detector.gate = min(float(np.quantile(detector.healthy_scores[judged], GATE_QUANTILE)), 1.0)
+        detector.healthy_top = np.zeros(count, np.int64)
+        detector.healthy_top[judged] = detector._weights(level.of(found.part(judged))[1]).argmax(axis=1)
         detector.healthy_fused = fuse(
             np.full(count, np.nan) if sensor_scores is None else sensor_scores, detector.healthy_scores
         )
         detector.evidence = Evidence.calibrate(times_ns, detector.healthy_fused, false_alarms_per_day)
         return detector
 
-    def _calibrate(self, squares: NDArray[np.float64], found: NDArray[np.float64], judged: NDArray[np.bool_]) -> None:
-        logarithms = np.log(np.maximum(squares, 1e-12))
-        self.threshold = math.exp(tail_quantile(logarithms, FLAGGED_ONE_IN))
-        self.healthy_scores = np.full(len(found), np.nan)
-        self.healthy_scores[judged] = np.sqrt(np.maximum(squares, 0.0) / self.threshold)
-        self.gate = min(float(np.quantile(self.healthy_scores[judged], GATE_QUANTILE)), 1.0)
-        self.healthy_top = np.zeros(len(found), np.int64)
-        for index in np.flatnonzero(judged).tolist():
-            standardised = self._distance.standardised(found[index])
-            self.healthy_top[index] = int(self._weights(standardised).argmax())
+    def _scores(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.exp(0.5 * (levels - self._threshold.threshold)))
 
-    def _weights(self, standardised: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each channel adds to the distance, float64 (channels,)."""
-        columns = self._distance.contributions(standardised).reshape(-1, len(self._mean)).sum(axis=0)
-        channels = len(self.birth.profile.channels)
-        if channels == len(columns):
-            return np.asarray(columns)
-        return np.asarray(np.bincount(self._owners, columns, channels), dtype=np.float64)
+    def _weights(self, added: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
+        """What each channel adds to the distances of m readings, float64 (m, channels)."""
+        weights = np.zeros((len(added[0]), len(self.birth.profile.channels)))
+        columns = len(self._order)
+        for contributions in added:
+            for feature in range(contributions.shape[1]):
+                weights[:, self._owners[feature % columns]] += contributions[:, feature]
+        return weights
 
     def process(
         self,
@@ -165,9 +177,9 @@ class DeviceDetector:
     ) -> Judgement:
         """Judge m readings that follow the earlier ones; then learn from each that is healthy.
 
-        Healthy means: its own score is below the gate, the device is not in alarm, and `learn_allowed` (an operator's
-        word, not an alarm of this device: that is counted here, reading by reading). The result for a reading depends
-        on it and on earlier ones only, to the bit, and not on how readings are grouped into calls.
+        Healthy means: its own score is below the gate, the device was not in alarm, and `learn_allowed`. Learned are
+        the slow means of drifting channels and how far the threshold may fall, never what is healthy. The result for a
+        reading depends on it and on earlier ones only, to the bit, and not on how readings are grouped into calls.
 
         Parameters
         ----------
@@ -175,50 +187,93 @@ class DeviceDetector:
             As for `commission`.
         """
         count = len(values)
-        judgement = Judgement.empty(count, len(self.birth.profile.channels), len(self._distance.centre))
+        width = self._level.distances[0].features
+        judgement = Judgement.empty(count, len(self.birth.profile.channels), width, len(self._order))
         sensor = np.full(count, np.nan) if sensor_scores is None else sensor_scores
-        scores, fused = judgement.scores, judgement.fused
-        for index, row in enumerate((values - self._mean) / self._scale):
-            stretch = int(stretches[index])
-            if stretch != self._stretch:
-                self._features.start()
-                self._stretch, self._age = stretch, 0
-            self._age += 1
-            found = self._features.step(row)
-            if self._age > self._warm_up and np.isfinite(row).any():
-                standardised = self._distance.standardised(found)
-                weights = self._weights(standardised)
-                square = max(float(weights.sum()), 0.0) / len(found)
-                scores[index] = math.sqrt(square / self.threshold)
-                judgement.deviations[index] = standardised
-                judgement.weights[index] = weights
-                judgement.top_channel[index] = int(weights.argmax())
-            fused[index] = fuse_one(float(sensor[index]), float(scores[index]))
-            judgement.alarm[index] = self.evidence.step(int(times_ns[index]), float(fused[index]))
-            if learn_allowed and scores[index] < self.gate and not judgement.alarm[index]:
-                self._learn(found)
+        ordered = _finite(values)[:, self._order]
+        begin = 0
+        while begin < count:
+            end = min(count, begin + SEGMENT_READINGS - self._count % SEGMENT_READINGS)
+            part = slice(begin, end)
+            self._segment(judgement, part, times_ns[part], stretches[part], ordered[part], sensor[part], learn_allowed)
+            begin = end
         return judgement
 
-    def _learn(self, found: NDArray[np.float64]) -> None:
-        self._until_learning -= 1
-        if self._until_learning == 0:
-            self._until_learning = LEARN_EVERY
-            self._distance.learn(found)
+    def _segment(
+        self,
+        judgement: Judgement,
+        part: slice,
+        times_ns: NDArray[np.int64],
+        stretches: NDArray[np.int64],
+        rows: NDArray[np.float64],
+        sensor: NDArray[np.float64],
+        learn_allowed: bool,
+    ) -> None:
+        """Judge readings of one segment, or of a part of it."""
+        starts, ages = self._follow(stretches)
+        found = self._features.run(times_ns, starts, rows, learn=learn_allowed and not self._frozen)
+        judged = (ages > self._warm_up) & np.isfinite(rows).any(axis=1)
+        levels, added = self._level.of(found)
+        scores = np.where(judged, self._scores(levels), np.nan)
+        weights = self._weights(added)
+        judgement.scores[part] = scores
+        judgement.weights[part] = np.where(judged[:, None], weights, 0.0)
+        distance = self._level.distances[0]
+        deviations = distance.standardised(found.blocks[0])
+        judgement.deviations[part] = np.where(judged[:, None], deviations, 0.0)
+        judgement.usual[part] = found.usual
+        judgement.top_channel[part] = np.where(judged, weights.argmax(axis=1), 0)
+        alarms = []
+        for index, (time_ns, own, other) in enumerate(
+            zip(times_ns.tolist(), scores.tolist(), sensor.tolist(), strict=True)
+        ):
+            fused = fuse_one(other, own)
+            judgement.fused[part.start + index] = fused
+            alarms.append(self.evidence.step(time_ns, fused))
+        judgement.alarm[part] = alarms
+        self._count += len(rows)
+        healthy = (scores < self.gate) & ~np.array(alarms) & (learn_allowed and not self._frozen)
+        self._threshold_follows(levels[healthy])
+        if self._count % SEGMENT_READINGS == 0:
+            self._frozen = self.evidence.alarm
+
+    def _threshold_follows(self, healthy_levels: NDArray[np.float64]) -> None:
+        fell = self._threshold.take(healthy_levels)
+        if fell > 0.0:
+            # The same level is now a higher score; the limit of the alarm stays where it was measured.
+            self.evidence.shift(0.5 * fell)
+            self.gate = min(self.gate * math.exp(0.5 * fell), 1.0)
+
+    def _follow(self, stretches: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Whether each reading begins a stretch, and its number within it."""
+        before = np.concatenate(([-1 if self._stretch is None else self._stretch], stretches[:-1]))
+        starts = stretches != before
+        if self._stretch is None and len(starts):
+            starts[0] = True
+        ages = np.empty(len(stretches), np.int64)
+        for index, begins in enumerate(starts.tolist()):
+            self._age = 1 if begins else self._age + 1
+            ages[index] = self._age
+        if len(stretches):
+            self._stretch = int(stretches[-1])
+        return starts, ages
 
     def reasons(self, judgement: Judgement, index: int) -> tuple[Reason, ...]:
         """Why reading `index` of a judgement was judged as it was; empty when it has no score."""
         if math.isnan(judgement.scores[index]):
             return ()
-        spread = self._distance.scale
-        centre = self._distance.centre + spread * self._distance.judged_mean
+        features, distance = self._features, self._level.distances[0]
+        columns, kinds = len(self._order), len(features.kinds)
+        back = np.argsort(self._order)
+        every = (np.arange(kinds)[:, None] * columns + back).ravel()
         return explain(
             self.birth,
-            self._features.names,
-            self._mean,
-            self._scale,
-            centre,
-            spread,
-            judgement.deviations[index],
+            features.kinds,
+            (features.mean + features.scale * judgement.usual[index])[back],
+            (features.scale * features.unit)[back],
+            distance.centre[every],
+            distance.scale[every],
+            judgement.deviations[index][every],
             judgement.weights[index],
         )
 
@@ -226,17 +281,18 @@ class DeviceDetector:
         """Everything that later judgements depend on, for `from_state`."""
         own: dict[str, Any] = {
             "birth": encode_birth(self.birth),
-            "threshold": self.threshold,
+            "order": self._order.astype(np.float64),
             "gate": self.gate,
-            "provisional": self.provisional,
-            "channel mean": self._mean,
-            "channel scale": self._scale,
             "warm up": self._warm_up,
             "age": self._age,
             "stretch": self._stretch,
-            "until learning": self._until_learning,
+            "count": self._count,
+            "frozen": self._frozen,
         }
-        return portable.pack(_STATE, own | self._features.fields() | self._distance.fields() | self.evidence.fields())
+        parts = (self._features, self._level, self._threshold, self.evidence)
+        for part in parts:
+            own |= part.fields()
+        return portable.pack(_STATE, own)
 
     @classmethod
     def from_state(cls, content: bytes) -> Self:
@@ -249,25 +305,36 @@ class DeviceDetector:
         """
         fields = portable.unpack(content, _STATE)
         try:
+            birth = decode_birth(fields["birth"])
+            made = RowFeatures if birth.profile.kind == SLOW else WindowFeatures
+            features = made.from_fields(fields)
+            order = fields["order"].astype(np.int64)
+            if sorted(order.tolist()) != list(range(len(features.mean))):
+                raise ValueError("the order of the columns is none")
             detector = cls(
-                decode_birth(fields["birth"]),
-                (fields["channel mean"], fields["channel scale"]),
-                RunningFeatures.from_fields(fields),
-                RunningMahalanobis.from_fields(fields),
+                birth,
+                order,
+                features,
+                Level.from_fields(fields),
+                Tightening.from_fields(fields),
                 Evidence.from_fields(fields),
             )
-            detector.threshold = fields["threshold"]
             detector.gate = fields["gate"]
-            detector.provisional = fields["provisional"]
             detector._warm_up = fields["warm up"]
             detector._age = fields["age"]
             detector._stretch = fields["stretch"]
-            detector._until_learning = fields["until learning"]
-        except (KeyError, TypeError, ValueError) as error:
+            detector._count = fields["count"]
+            detector._frozen = fields["frozen"]
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise GatewayError(
                 f"stored detector: not a state that this version reads ({error}); commission the device anew"
             ) from error
         return detector
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Infinities are missing values too."""
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _ages(stretches: NDArray[np.int64]) -> NDArray[np.int64]:

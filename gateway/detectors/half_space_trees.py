@@ -28,7 +28,8 @@ class HalfSpaceTrees:
     """Rows are judged in healthy deviations, so scale and shift of a feature do not matter.
 
     The score is 0 in the middle of what was learned and towards 1 away from it. A missing value follows the child that
-    more rows of the present window went to, as river has it.
+    more rows of the present window went to, as river has it. Cuts are drawn for features by their number: another
+    order of features matters as another seed does.
 
     Parameters
     ----------
@@ -173,6 +174,8 @@ class HalfSpaceTrees:
         feature = fields["tree features"].astype(np.int64)
         threshold = fields["tree thresholds"]
         restored = cls(fields["centre"], fields["scale"], feature, threshold, int(fields["window rows"]))
+        if restored.scale.shape != restored.centre.shape:
+            raise ValueError("centre and scale differ in size")
         if feature.shape != threshold.shape or feature.min() < 0 or feature.max() >= restored.features:
             raise ValueError("the trees do not fit the features")
         masses, reference = fields["masses"].astype(np.int64), fields["reference"].astype(np.int64)

@@ -12,7 +12,8 @@ class Judgement:
 
     ``scores`` and ``fused`` float64[m], 1.0 = threshold, NaN = none; ``alarm`` bool[m]: in alarm after this reading;
     ``top_channel`` int64[m], the channel that adds most to the distance; ``deviations`` float64[m, d], each feature in
-    healthy deviations from its healthy mean (0 without a score); ``weights`` float64[m, k], what each channel adds.
+    healthy deviations from its healthy mean (0 without a score); ``weights`` float64[m, k], what each channel adds;
+    ``usual`` float64[m, columns], what season and drift let expect, in healthy deviations.
     """
 
     scores: NDArray[np.float64]
@@ -21,9 +22,10 @@ class Judgement:
     top_channel: NDArray[np.int64]
     deviations: NDArray[np.float64]
     weights: NDArray[np.float64]
+    usual: NDArray[np.float64]
 
     @classmethod
-    def empty(cls, readings: int, channels: int, features: int) -> "Judgement":
+    def empty(cls, readings: int, channels: int, features: int, columns: int) -> "Judgement":
         """A judgement of `readings` that have no score yet."""
         return cls(
             np.full(readings, np.nan),
@@ -32,4 +34,5 @@ class Judgement:
             np.zeros(readings, np.int64),
             np.zeros((readings, features)),
             np.zeros((readings, channels)),
+            np.zeros((readings, columns)),
         )

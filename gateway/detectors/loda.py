@@ -21,7 +21,8 @@ _LEAST_DENSITY = 1e-12
 class Loda:
     """Rows are judged in healthy deviations. A missing value counts as the healthy mean, as river counts it as 0.
 
-    The score is the mean negative logarithm of the densities, at most 27.6.
+    The score is the mean negative logarithm of the densities, at most 27.6. Projections are drawn for features by their
+    number: another order of features matters as another seed does.
     """
 
     name: ClassVar[str] = "LODA"
@@ -113,6 +114,8 @@ class Loda:
         centre, projections, bins = fields["centre"], fields["projections"], fields["bins"]
         if projections.shape != (CUTS, len(centre)) or bins.shape != (CUTS, BINS, 3):
             raise ValueError("projections and bins do not fit the features")
+        if fields["scale"].shape != centre.shape:
+            raise ValueError("centre and scale differ in size")
         model = anomaly.LODA(n_bins=BINS, n_random_cuts=CUTS, seed=0)
         if fields["learned"]:
             model._initialize(dict.fromkeys(range(len(centre)), 0.0))

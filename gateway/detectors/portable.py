@@ -18,18 +18,25 @@ from gateway.errors import GatewayError
 FORMAT = 1
 #: Longer than any state of ours: 1024 channels of a slow device would be judged by 75 MB of covariance.
 STATE_LIMIT_BYTES = 256 << 20
-_FLOAT64 = 86  # RFC 8746: little-endian float64
+#: Typed arrays of RFC 8746, little endian, by their tags.
+_KINDS: dict[int, type[np.floating[Any]]] = {84: np.float16, 85: np.float32, 86: np.float64}
+_FLOAT64 = 86
+_TAGS = {np.dtype(kind): tag for tag, kind in _KINDS.items()}
 
-Value = NDArray[np.float64] | int | float | str | bytes | bool | list[Any] | None
+Value = NDArray[np.floating[Any]] | int | float | str | bytes | bool | list[Any] | None
 
 
 def pack(what: str, fields: dict[str, Value]) -> bytes:
-    """Bytes of a state: names to float64 arrays of any shape, numbers, texts and other packed states."""
+    """Bytes of a state: names to arrays of any shape, numbers, texts and other packed states.
+
+    float16 and float32 arrays stay what they are, others become float64.
+    """
     encoded: dict[str, Any] = {"format": FORMAT, "what": what}
     for name, value in fields.items():
         if isinstance(value, np.ndarray):
-            content = np.ascontiguousarray(value, dtype="<f8").tobytes()
-            encoded[name] = [list(value.shape), cbor2.CBORTag(_FLOAT64, content)]
+            tag = _TAGS.get(value.dtype, _FLOAT64)
+            stored = np.ascontiguousarray(value, dtype=_little(tag))
+            encoded[name] = [list(value.shape), cbor2.CBORTag(tag, stored.tobytes())]
         else:
             encoded[name] = value
     return cbor2.dumps(encoded)
@@ -58,14 +65,18 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and isinstance(value[1], cbor2.CBORTag)
 
 
-def _array(value: Any, what: str) -> NDArray[np.float64]:
+def _array(value: Any, what: str) -> NDArray[Any]:
     shape, tagged = value
     sizes_are_whole = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
-    if tagged.tag != _FLOAT64 or type(tagged.value) is not bytes or not sizes_are_whole:
+    if tagged.tag not in _KINDS or type(tagged.value) is not bytes or not sizes_are_whole:
         raise _unreadable(what)
-    if len(tagged.value) != 8 * math.prod(shape):
+    if len(tagged.value) != _little(tagged.tag).itemsize * math.prod(shape):
         raise _unreadable(what)
-    return np.frombuffer(tagged.value, dtype="<f8").astype(np.float64).reshape(shape)
+    return np.frombuffer(tagged.value, dtype=_little(tagged.tag)).astype(_KINDS[tagged.tag]).reshape(shape)
+
+
+def _little(tag: int) -> np.dtype[np.floating[Any]]:
+    return np.dtype(_KINDS[tag]).newbyteorder("<")
 
 
 def _unreadable(what: str) -> GatewayError:

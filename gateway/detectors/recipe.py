@@ -1,24 +1,10 @@
-"""What a kind of device is judged by: how its readings are scaled, and which running features are made of them."""
-
-from dataclasses import dataclass
+"""How the readings of a kind of device are scaled, and which of them are too early to judge."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.identity import FAST, SLOW
+from shared.identity import FAST
 
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Rows that the two running means remember, and whether the deviation within the longer one counts too."""
-
-    short_rows: int
-    long_rows: int
-    deviation: bool
-
-
-#: Chosen on SKAB, TEP and SMD together, see docs/detection.md.
-RECIPES = {SLOW: Recipe(3, 15, True), FAST: Recipe(1, 4, False)}
 #: Readings at the start of a stretch that get no score: their running means are still those of single values.
 WARM_UP_READINGS = 8
 #: Least deviation of a feature of a fast device: a quarter of the deviation that its sensor scaled it by.

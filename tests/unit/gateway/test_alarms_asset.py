@@ -18,7 +18,7 @@ ASSET = "plant/line-1/pump-1"
 
 
 def judged(alarm: list[bool], fused: list[float] | None = None) -> Judgement:
-    empty = Judgement.empty(len(alarm), 1, 1)
+    empty = Judgement.empty(len(alarm), 1, 1, 1)
     scores = np.where(alarm, 2.0, 0.5) if fused is None else np.array(fused)
     return replace(empty, alarm=np.array(alarm, np.bool_), fused=scores)
 

@@ -61,12 +61,12 @@ def judge(
 def same(first: Judgement, second: Judgement) -> bool:
     return all(
         np.array_equal(getattr(first, name), getattr(second, name), equal_nan=name != "alarm")
-        for name in ("scores", "fused", "alarm", "deviations", "weights")
+        for name in ("scores", "fused", "alarm", "deviations", "weights", "usual")
     ) and np.array_equal(first.top_channel, second.top_channel)
 
 
 def joined(parts: list[Judgement]) -> Judgement:
-    names = ("scores", "fused", "alarm", "top_channel", "deviations", "weights")
+    names = ("scores", "fused", "alarm", "top_channel", "deviations", "weights", "usual")
     return Judgement(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
@@ -145,7 +145,7 @@ def test_flagged_level_follows_the_tail_of_the_healthy_scores() -> None:
     detector = DeviceDetector.commission(birth(4), TIMES, STRETCHES, VALUES)
     scores = detector.healthy_scores[np.isfinite(detector.healthy_scores)]
     assert np.mean(scores >= 1.0) <= 5 / FLAGGED_ONE_IN
-    assert tail_quantile(np.log(scores), FLAGGED_ONE_IN) == pytest.approx(0.0, abs=1e-9)
+    assert -1.0 < tail_quantile(np.log(scores), FLAGGED_ONE_IN) < 0.0  # a margin for how little was seen
 
 
 def test_units_and_zero_of_a_channel_have_no_influence() -> None:
@@ -173,11 +173,11 @@ def test_a_fault_is_not_learned_away() -> None:
 
 def test_nothing_is_learned_where_learning_is_not_allowed() -> None:
     allowed, forbidden = DeviceDetector.from_state(COMMISSIONED), DeviceDetector.from_state(COMMISSIONED)
-    before = forbidden._distance.covariance.learned
+    before = forbidden._threshold.readings
     judge(allowed, VALUES, HEALTHY, ROWS)
     judge(forbidden, VALUES, HEALTHY, ROWS, learn_allowed=False)
-    assert allowed._distance.covariance.learned > before
-    assert forbidden._distance.covariance.learned == before
+    assert allowed._threshold.readings > before
+    assert forbidden._threshold.readings == before
 
 
 def test_a_missing_value_contributes_nothing_and_a_missing_reading_has_no_score() -> None:

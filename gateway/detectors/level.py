@@ -1,0 +1,118 @@
+"""One level for a reading: the distances of all blocks, and the distance to what was kept, in one scale.
+
+The level is the natural logarithm of a squared distance. Prototypes take part as far as they generalise: the ratio of
+distances out of block and within tells whether the healthy part shows all that is healthy. Where it does, what was
+kept is a good picture; where it does not, every new state would look strange.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.detectors.calibration import out_of_block
+from gateway.detectors.prototypes import Prototypes
+from gateway.detectors.row_features import Found
+from gateway.detectors.whitened_distance import WhitenedDistance
+
+Floats = NDArray[np.float64]
+
+#: Ratio of distances out of block and within above which prototypes have no say; half below it they have all of it.
+RATIO_LIMIT = 2.2
+#: Their say at most where a reading is a whole window: a window knows its own variation.
+WINDOW_SHARE_LIMIT = 0.5
+#: Rows that are fitted at most; longer healthy parts are thinned evenly.
+FIT_ROWS = 6000
+_LEAST_DISTANCE = 0.01
+
+
+class Level:
+    """Level of readings from their features. Made by `fit` or `from_fields`; it never learns."""
+
+    def __init__(self, distances: list[WhitenedDistance], prototypes: Prototypes | None, share: float) -> None:
+        self.distances = distances
+        self.prototypes = prototypes
+        #: What the prototypes have to say, 0 to 1.
+        self.share = share
+        self._middle = np.zeros(2)
+        self._spread = np.ones(2)
+
+    @classmethod
+    def fit(cls, found: Found, *, share_limit: float = 1.0) -> tuple["Level", Floats]:
+        """Distances of healthy features, and the levels (n,) of these by models of the other blocks."""
+        step = -(-len(found.states) // FIT_ROWS)
+        thinned = found.part(slice(None, None, step))
+        distances = [WhitenedDistance.fit(block) for block in thinned.blocks]
+        outside = [out_of_block(block, lambda rows: WhitenedDistance.fit(rows).score_many) for block in thinned.blocks]
+        within = [distance.score_many(block) for distance, block in zip(distances, thinned.blocks, strict=True)]
+        ratio = float(
+            np.mean([np.median(o) / max(float(np.median(i)), 1e-12) for o, i in zip(outside, within, strict=True)])
+        )
+        share = min(max(2.0 * (RATIO_LIMIT - ratio), 0.0), share_limit)
+        level = cls(distances, Prototypes.fit(thinned.states) if share > 0.0 else None, share)
+        first = _mean_log(outside)
+        level._middle[0], level._spread[0] = _standard(first)
+        second = None
+        if level.prototypes is not None:
+            second = np.log(out_of_block(thinned.states, lambda rows: Prototypes.fit(rows).score_many))
+            level._middle[1], level._spread[1] = _standard(second)
+        levels = level._fused(first, second)
+        if step == 1:
+            return level, levels
+        # Readings that were left out of the fit take the level of the one before them that was not.
+        return level, np.repeat(levels, step)[: len(found.states)]
+
+    def of(self, found: Found) -> tuple[Floats, tuple[Floats, ...]]:
+        """Levels (m,) of readings, and what each feature adds to each distance, standardised to a sum of 1."""
+        added, scores = [], []
+        for distance, block in zip(self.distances, found.blocks, strict=True):
+            contributions = distance.contributions(distance.standardised(block))
+            score = distance.total(contributions)
+            scores.append(score)
+            added.append(contributions / np.maximum(score * distance.features, 1e-12)[:, None])
+        second = None if self.prototypes is None else np.log(self.prototypes.score_many(found.states))
+        return self._fused(_mean_log(scores), second), tuple(added)
+
+    def _fused(self, first: Floats, second: Floats | None) -> Floats:
+        """The distances' level, with that of the prototypes in its scale by their share."""
+        if second is None:
+            return first
+        standard = (first - self._middle[0]) / self._spread[0]
+        other = (second - self._middle[1]) / self._spread[1]
+        return np.asarray(((1.0 - self.share) * standard + self.share * other) * self._spread[0] + self._middle[0])
+
+    def fields(self) -> dict[str, Any]:
+        """Everything that levels depend on."""
+        own: dict[str, Any] = {"share": self.share, "middle": self._middle, "spread": self._spread}
+        for number, distance in enumerate(self.distances):
+            own |= {f"distance {number} {name}": value for name, value in distance.fields().items()}
+        if self.prototypes is not None:
+            own |= {f"prototypes {name}": value for name, value in self.prototypes.fields().items()}
+        return own | {"distances": len(self.distances)}
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "Level":
+        """The level whose `fields` these are; KeyError or ValueError when they do not fit together."""
+
+        def of(prefix: str) -> dict[str, Any]:
+            return {name.removeprefix(prefix): value for name, value in fields.items() if name.startswith(prefix)}
+
+        distances = [WhitenedDistance.from_fields(of(f"distance {number} ")) for number in range(fields["distances"])]
+        share = float(fields["share"])
+        prototypes = Prototypes.from_fields(of("prototypes ")) if share > 0.0 else None
+        restored = cls(distances, prototypes, share)
+        restored._middle, restored._spread = fields["middle"], fields["spread"]
+        return restored
+
+
+def _mean_log(scores: list[Floats]) -> Floats:
+    total = np.log(scores[0] + _LEAST_DISTANCE)
+    for score in scores[1:]:
+        total = total + np.log(score + _LEAST_DISTANCE)
+    return np.asarray(total / len(scores))
+
+
+def _standard(levels: Floats) -> tuple[float, float]:
+    """Median, and the height of the highest twentieth above it."""
+    middle = float(np.median(levels))
+    return middle, float(np.quantile(levels, 0.95)) - middle + 0.1

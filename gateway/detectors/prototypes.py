@@ -1,0 +1,90 @@
+"""How far a row lies from the nearest healthy ones that were kept: for machines with several states.
+
+A covariance sees one cloud; a machine with speeds, loads and batches has several. The mean squared distance to the
+nearest few of at most 128 healthy rows knows them all, without finding or naming one.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.detectors.detector import Floats, healthy_moments, row_of
+from gateway.detectors.precision import product
+
+#: Healthy rows that are kept, thinned evenly.
+PROTOTYPES = 128
+#: The mean over so many of the nearest is the distance.
+NEIGHBOURS = 3
+#: A feature that hardly moved while healthy is judged as if it had moved by this much.
+DEVIATION_FLOOR = 0.3
+_LEAST = 1e-9
+
+
+class Prototypes:
+    """A frozen distance, of rows in healthy deviations (see `WhitenedDistance`). A missing value counts as the mean.
+
+    >>> rows = np.concatenate((np.zeros((50, 2)), np.full((50, 2), 9.0)))
+    >>> near, between = Prototypes.fit(rows).score_many(np.array([[9.0, 9.0], [4.5, 4.5]])).tolist()
+    >>> between > 100 * near
+    True
+    """
+
+    name: ClassVar[str] = "prototypes"
+
+    def __init__(self, centre: Floats, scale: Floats, kept: NDArray[np.float16]) -> None:
+        self.centre, self.scale = centre, scale
+        self.features = len(centre)
+        self._kept = kept
+        wide = kept.astype(np.float64)
+        self._columns = np.ascontiguousarray(wide.T)
+        self._squares = _row_sums(wide * wide)
+
+    @classmethod
+    def fit(cls, rows: Floats, seed: int = 0) -> Self:
+        """Prototypes of healthy rows (n, d)."""
+        centre, variance = healthy_moments(rows)
+        scale = np.sqrt(variance + DEVIATION_FLOOR**2)
+        places = np.linspace(0, len(rows) - 1, min(PROTOTYPES, len(rows))).astype(np.int64)
+        kept = (rows[places] - centre) / scale
+        return cls(centre, scale, np.where(np.isnan(kept), 0.0, kept).astype(np.float16))
+
+    def score_many(self, rows: Floats) -> Floats:
+        """Scores (m,), above 0: mean squared distance per feature."""
+        values = (rows - self.centre) / self.scale
+        values = np.where(np.isnan(values), 0.0, values)
+        squares = _row_sums(values * values)[:, None] - 2.0 * product(values, self._columns) + self._squares
+        nearest = min(NEIGHBOURS, len(self._kept))
+        found = np.sort(np.partition(squares, nearest - 1, axis=1)[:, :nearest], axis=1)
+        return np.maximum(_row_sums(found) / nearest, _LEAST) / self.features
+
+    def learn_many(self, rows: Floats) -> None:
+        """Nothing: what is healthy was told at the fit."""
+
+    def score_one(self, x: Mapping[int, float]) -> float:
+        """`score_many` of one row."""
+        return float(self.score_many(row_of(x, self.features)[None])[0])
+
+    def learn_one(self, x: Mapping[int, float]) -> None:
+        """Nothing: what is healthy was told at the fit."""
+
+    def fields(self) -> dict[str, Any]:
+        """Everything that scores depend on."""
+        return {"centre": self.centre, "scale": self.scale, "kept": self._kept}
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Self:
+        """The prototypes whose `fields` these are; KeyError or ValueError when they do not fit together."""
+        kept = fields["kept"].astype(np.float16)
+        if kept.ndim != 2 or kept.shape[1] != len(fields["centre"]) or fields["scale"].shape != fields["centre"].shape:
+            raise ValueError("prototypes, centre and scale differ in size")
+        return cls(fields["centre"], fields["scale"], kept)
+
+
+def _row_sums(values: Floats) -> Floats:
+    """Sums of rows, column after column: the same bits for one row and for many."""
+    total = values[:, 0].copy()
+    for column in range(1, values.shape[1]):
+        total += values[:, column]
+    return np.asarray(total)

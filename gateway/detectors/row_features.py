@@ -1,0 +1,221 @@
+"""From the values of a slow device to what its distances judge: what is usual taken out, running features made.
+
+    value -> healthy deviations -> less its season -> less its slow drift -> unit deviation
+          -> short mean, long mean, log deviation | log deviation of what the other channels do not explain | log step
+
+A channel that drifted while it was healthy is judged against its own slow mean, one that stood still is not: there a
+ramp over days stays a ramp. The slow mean stands still while the device is in alarm.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.detectors.precision import invert, moments, product
+from gateway.detectors.running_means import RunningMeans
+from gateway.detectors.season import Season
+
+Floats = NDArray[np.float64]
+
+SHORT_ROWS, LONG_ROWS = 3, 15
+#: Values further than this from the healthy mean (in healthy deviations) count as this far: one absurd reading would
+#: else stay in the running means for hundreds of rows.
+VALUE_LIMIT = 30.0
+#: Added to a running deviation before its logarithm, so that a channel at rest is not infinitely quiet.
+DEVIATION_OFFSET = 0.05
+#: A channel drifts if the steps between the means of its healthy quarters exceed its deviation within them so often.
+DRIFT_RATIO = 1.0
+#: Rows that the slow mean of a drifting channel remembers.
+DRIFT_ROWS = 600
+#: Least deviation of a channel after all of this, in healthy deviations.
+_UNIT_FLOOR = 0.05
+#: Added to the covariance that residuals come from, and the least deviation of a residual.
+_RESIDUAL_RIDGE, _RESIDUAL_FLOOR = 0.1, 0.01
+_QUARTERS = 4
+#: Kinds of running features that reasons are told by, in the order of the first block.
+KINDS = ("short mean", "long mean", "deviation")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Features of m readings: `blocks`, each (m, d), are judged by whitened distances; `states` (m, 4 k) by
+    prototypes; `usual` (m, k) is what was taken out of each channel, in healthy deviations."""
+
+    blocks: tuple[Floats, ...]
+    states: Floats
+    usual: Floats
+
+    def part(self, rows: NDArray[Any] | slice) -> "Found":
+        """The features of some of the readings."""
+        return Found(tuple(block[rows] for block in self.blocks), self.states[rows], self.usual[rows])
+
+
+class RowFeatures:
+    """The features of a slow device with k channels. Made by `fit` or `from_fields`; readings come in their order.
+
+    Attributes
+    ----------
+    mean, scale
+        Healthy mean and deviation of each channel, physical, float64 (k,).
+    unit
+        Healthy deviation of each channel after season and drift, in healthy deviations.
+    """
+
+    kinds = KINDS
+
+    def __init__(self, mean: Floats, scale: Floats, season: Season, drifting: NDArray[np.bool_]) -> None:
+        channels = len(mean)
+        self.mean, self.scale = mean, scale
+        self.unit = np.ones(channels)
+        self._season, self._drifting = season, drifting
+        self._slow = RunningMeans(np.full(channels, float(DRIFT_ROWS)))
+        spans = np.repeat([SHORT_ROWS, *[LONG_ROWS] * 5], channels).astype(np.float64)
+        self._running = RunningMeans(spans)
+        self._residual_centre, self._residuals = np.zeros(channels), np.eye(channels)
+        self._usual_variance = np.zeros((2, channels))
+        self._last = np.zeros(channels)
+
+    @classmethod
+    def fit(
+        cls,
+        times_ns: NDArray[np.int64],
+        starts: NDArray[np.bool_],
+        values: Floats,
+        scaling: tuple[Floats, Floats],
+    ) -> tuple[Self, Found]:
+        """Features made for healthy values (n, k), and those of these values; `starts` (n,): a stretch begins."""
+        mean, scale = scaling
+        channels = len(mean)
+        limited = np.minimum(np.maximum((values - mean) / scale, -VALUE_LIMIT), VALUE_LIMIT)
+        none = np.zeros(len(values), np.bool_)
+        complete = _held(limited, none, np.zeros(channels))
+        season = Season.fit(times_ns, complete)
+        steady = complete - season.expected(times_ns)
+        found = cls(mean, scale, season, _drifts(steady))
+        slow, _ = found._slow.run(steady, none)
+        steady = np.where(found._drifting, steady - slow, steady)
+        found.unit = np.maximum(steady.std(axis=0), _UNIT_FLOOR)
+        clean = np.minimum(np.maximum(steady / found.unit, -VALUE_LIMIT), VALUE_LIMIT)
+        found._fit_residuals(clean)
+        # Twice from the beginning: the usual variances come from a run without them.
+        means, _ = found._means(np.where(np.isnan(limited), np.nan, clean), starts)
+        settled = slice(len(values) // 20, None)
+        for block, columns in enumerate((1, 3)):
+            average = means[:, columns * channels : (columns + 1) * channels]
+            squares = means[:, (columns + 1) * channels : (columns + 2) * channels]
+            deviations = np.sqrt(np.maximum(squares - average * average, 0.0))
+            found._usual_variance[block] = np.median(deviations[settled], axis=0) ** 2
+        found._slow = RunningMeans(1.0 / found._slow.gains)
+        found._running = RunningMeans(1.0 / found._running.gains)
+        found._last = np.zeros(channels)
+        return found, found.run(times_ns, starts, values, learn=True)
+
+    def _fit_residuals(self, clean: Floats) -> None:
+        """What of each channel the others do not explain, by the inverse of their covariance."""
+        self._residual_centre = clean.mean(axis=0)
+        about = np.ascontiguousarray(clean - self._residual_centre)
+        covariance = moments(about) / max(len(clean) - 1, 1)
+        covariance[np.diag_indices_from(covariance)] += _RESIDUAL_RIDGE
+        precision = invert(covariance)
+        matrix = precision / np.sqrt(np.diag(precision))
+        self._residuals = matrix / np.maximum(product(about, matrix).std(axis=0), _RESIDUAL_FLOOR)
+
+    def run(self, times_ns: NDArray[np.int64], starts: NDArray[np.bool_], values: Floats, *, learn: bool) -> Found:
+        """Features of m readings that follow the earlier ones; `learn`: the slow means move with them."""
+        limited = np.minimum(np.maximum((values - self.mean) / self.scale, -VALUE_LIMIT), VALUE_LIMIT)
+        usual = self._season.expected(times_ns)
+        if self._drifting.any():
+            steady = limited - usual
+            if learn:
+                slow, _ = self._slow.run(steady, np.zeros(len(values), np.bool_))
+            else:
+                slow = np.broadcast_to(self._slow.means / np.maximum(self._slow.weights, 1e-300), steady.shape)
+            usual = usual + np.where(self._drifting, slow, 0.0)
+        clean = np.minimum(np.maximum((limited - usual) / self.unit, -VALUE_LIMIT), VALUE_LIMIT)
+        means, weights = self._means(clean, starts)
+        channels = len(self.mean)
+        short, long, squares, rest, rest_squares, steps = (
+            means[:, column * channels : (column + 1) * channels] for column in range(6)
+        )
+        young = 1.0 - weights[:, channels : 2 * channels]
+        deviation = self._log_deviation(squares - long * long, young * self._usual_variance[0])
+        residual = self._log_deviation(rest_squares - rest * rest, young * self._usual_variance[1])
+        step = np.log(np.sqrt(np.maximum(steps, 0.0)) + DEVIATION_OFFSET)
+        return Found(
+            (np.concatenate((short, long, deviation), axis=1), np.concatenate((short, long, residual), axis=1)),
+            np.concatenate((np.where(np.isnan(clean), short, clean), long, deviation, step), axis=1),
+            usual,
+        )
+
+    def _log_deviation(self, variance: Floats, assumed: Floats) -> Floats:
+        return np.asarray(np.log(np.sqrt(np.maximum(variance, 0.0) + assumed) + DEVIATION_OFFSET))
+
+    def _means(self, clean: Floats, starts: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Running means of all columns: the values twice, their squares, residuals, their squares, squared steps."""
+        held = _held(clean, starts, self._last)
+        before = np.concatenate((self._last[None], held[:-1]))
+        before[starts] = held[starts]
+        self._last = held[-1].copy() if len(held) else self._last
+        missing = np.isnan(clean)
+        rest = product(held - self._residual_centre, self._residuals)
+        steps = (held - before) ** 2
+        if missing.any():
+            rest, steps = np.where(missing, np.nan, rest), np.where(missing, np.nan, steps)
+        columns = (clean, clean, clean * clean, rest, rest * rest, steps)
+        return self._running.run(np.concatenate(columns, axis=1), starts)
+
+    def fields(self) -> dict[str, Any]:
+        """Everything that later features depend on."""
+        own = {
+            "channel mean": self.mean,
+            "channel scale": self.scale,
+            "drifting": self._drifting.astype(np.float64),
+            "unit": self.unit,
+            "slow means": self._slow.means,
+            "slow weights": self._slow.weights,
+            "residual centre": self._residual_centre,
+            "residuals": self._residuals,
+            "usual variance": self._usual_variance,
+            "last": self._last,
+        }
+        return own | self._season.fields() | self._running.fields()
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Self:
+        """The features whose `fields` these are; KeyError or ValueError when they do not fit together."""
+        restored = cls(
+            fields["channel mean"], fields["channel scale"], Season.from_fields(fields), fields["drifting"] > 0.0
+        )
+        channels = len(restored.mean)
+        restored.unit = fields["unit"]
+        restored._slow.means, restored._slow.weights = fields["slow means"].copy(), fields["slow weights"].copy()
+        restored._residual_centre, restored._residuals = fields["residual centre"], fields["residuals"]
+        restored._usual_variance, restored._last = fields["usual variance"], fields["last"]
+        restored._running = RunningMeans.from_fields(fields, 1.0 / restored._running.gains)
+        arrays = (restored.scale, restored.unit, restored._slow.means, restored._slow.weights, restored._last)
+        if any(array.shape != (channels,) for array in arrays) or restored._residuals.shape != (channels, channels):
+            raise ValueError("the features' arrays differ in size")
+        return restored
+
+
+def _held(values: Floats, starts: NDArray[np.bool_], last: Floats) -> Floats:
+    """Missing values take the last one of their stretch, 0 before the first."""
+    if not np.isnan(values).any():
+        return values
+    held = values.copy()
+    for index, begins in enumerate(starts.tolist()):
+        last = np.where(np.isnan(held[index]), np.zeros_like(last) if begins else last, held[index])
+        held[index] = last
+    return held
+
+
+def _drifts(steady: Floats) -> NDArray[np.bool_]:
+    """Channels whose healthy quarters differ by more than their rows do within them."""
+    if len(steady) < _QUARTERS:
+        return np.zeros(steady.shape[1], np.bool_)
+    quarters = np.array_split(steady, _QUARTERS)
+    means = np.array([quarter.mean(axis=0) for quarter in quarters])
+    within = np.sqrt(np.mean([quarter.var(axis=0) for quarter in quarters], axis=0)) + _UNIT_FLOOR
+    return np.asarray(np.sqrt((np.diff(means, axis=0) ** 2).mean(axis=0)) / within > DRIFT_RATIO)
