@@ -1,16 +1,15 @@
 """Running Mahalanobis distance: how far a row of features lies from the healthy ones, in all directions at once."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from river import base
 
 from gateway.detectors.covariance import RunningCovariance
-from gateway.detectors.precision import invert, times
+from gateway.detectors.detector import Floats, healthy_moments, row_of
+from gateway.detectors.precision import invert, product
 
-#: A feature that hardly moved while healthy is judged as if it had moved by this much (in healthy deviations of its
-#: channel): what varied in one block of the commissioning only would else be infinitely far in another.
+#: A feature that hardly moved while healthy is judged as if it had moved by this much (in healthy deviations).
 DEVIATION_FLOOR = 0.1
 #: Added to the diagonal of the standardised covariance. Ledoit and Wolf reckon with independent rows; running means
 #: are not, so their shrinkage alone is too small.
@@ -24,11 +23,12 @@ LEARNING_WEIGHT = 1 / 4096
 REFRESH_ROWS = 64
 
 
-class RunningMahalanobis(base.AnomalyDetector):
+class RunningMahalanobis:
     """Hotelling's T2 over a shrunk covariance, per feature: 1 is the healthy average of a well-behaved row.
 
     ``T2 = y' P y / d`` with ``y`` the standardised features less their mean, ``P`` the inverse of river's Ledoit-Wolf
-    covariance plus `RIDGE`. The score is unbounded; a threshold comes from calibration.
+    covariance plus `RIDGE`. The score is unbounded; a threshold comes from calibration. Rows come in healthy
+    deviations: the floor is meant in them. A missing value counts as the learned mean.
 
     Parameters
     ----------
@@ -41,33 +41,39 @@ class RunningMahalanobis(base.AnomalyDetector):
     large-dimensional covariance matrices.
 
     >>> rows = np.random.default_rng(1).normal(size=(500, 2)) @ np.array([[1.0, 0.9], [0.0, 0.4]])
-    >>> detector = RunningMahalanobis.fit(rows)
-    >>> along, across = detector.score(np.array([1.0, 0.9])), detector.score(np.array([1.0, -0.9]))
-    >>> bool(across > 5 * along)
+    >>> along, across = RunningMahalanobis.fit(rows).score_many(np.array([[1.0, 0.9], [1.0, -0.9]])).tolist()
+    >>> across > 5 * along
     True
     """
 
-    def __init__(self, centre: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+    name: ClassVar[str] = "running Mahalanobis"
+
+    def __init__(self, centre: Floats, scale: Floats) -> None:
         self.centre = np.array(centre, dtype=np.float64)
         self.scale = np.array(scale, dtype=np.float64)
-        self.covariance = RunningCovariance(len(self.centre))
+        self.features = len(self.centre)
+        self.covariance = RunningCovariance(self.features)
         self.judged_mean = np.zeros_like(self.centre)
-        self._precision = np.zeros((len(self.centre), len(self.centre)))
+        self._precision = np.zeros((self.features, self.features))
         self._since_refresh = 0
 
     @classmethod
-    def fit(cls, rows: NDArray[np.float64]) -> "RunningMahalanobis":
-        """A detector of healthy `rows`, float64 (n, d), all finite, n >= 2."""
+    def fit(cls, rows: Floats, seed: int = 0) -> Self:
+        """A detector of healthy rows (n, d), n >= 2, each with the same weight."""
         thinned = rows[:: -(-len(rows) // FIT_ROWS)]
-        centre = thinned.mean(axis=0)
-        scale = np.sqrt(thinned.var(axis=0) + DEVIATION_FLOOR**2)
-        detector = cls(centre, scale)
+        centre, variance = healthy_moments(thinned)
+        detector = cls(centre, np.sqrt(variance + DEVIATION_FLOOR**2))
         for index, row in enumerate(thinned):
-            detector.covariance.learn((row - centre) / scale, 1.0 / (index + 1))
-        detector.refresh()
+            detector._take(row, 1.0 / (index + 1))
+        detector._refresh()
         return detector
 
-    def refresh(self) -> None:
+    def _take(self, row: Floats, weight: float) -> None:
+        standardised = (row - self.centre) / self.scale
+        known = self.covariance.mean if self.covariance.learned else np.zeros(self.features)
+        self.covariance.learn(np.where(np.isnan(standardised), known, standardised), weight)
+
+    def _refresh(self) -> None:
         """Let the scores follow what was learned."""
         shrunk = self.covariance.shrunk()
         shrunk[np.diag_indices_from(shrunk)] += RIDGE
@@ -75,32 +81,32 @@ class RunningMahalanobis(base.AnomalyDetector):
         self.judged_mean = self.covariance.mean
         self._since_refresh = 0
 
-    def standardised(self, row: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Features of a row in healthy deviations from their healthy mean, float64 (d,)."""
-        return np.asarray((row - self.centre) / self.scale - self.judged_mean)
+    def score_many(self, rows: Floats) -> Floats:
+        """T2 per feature of rows, (n,)."""
+        standardised = (rows - self.centre) / self.scale - self.judged_mean
+        standardised = np.where(np.isnan(standardised), 0.0, standardised)
+        contributions = standardised * product(standardised, self._precision)
+        # Column after column: a row has the same bits alone and among others.
+        total = np.zeros(len(rows))
+        for column in range(self.features):
+            total += contributions[:, column]
+        return np.maximum(total, 0.0) / self.features
 
-    def contributions(self, standardised: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each feature adds to d * T2, float64 (d,). Single ones may be negative; their sum is not."""
-        return standardised * times(self._precision, standardised)
+    def learn_many(self, rows: Floats) -> None:
+        """Take in healthy rows one behind the other; scores follow every `REFRESH_ROWS` rows."""
+        for row in rows:
+            self._take(row, LEARNING_WEIGHT)
+            self._since_refresh += 1
+            if self._since_refresh >= REFRESH_ROWS:
+                self._refresh()
 
-    def score(self, row: NDArray[np.float64]) -> float:
-        """T2 per feature of a row, float64 (d,)."""
-        return float(self.contributions(self.standardised(row)).sum()) / len(row)
+    def score_one(self, x: Mapping[int, float]) -> float:
+        """`score_many` of one row."""
+        return float(self.score_many(row_of(x, self.features)[None])[0])
 
-    def learn(self, row: NDArray[np.float64]) -> None:
-        """Take in a row that was judged healthy."""
-        self.covariance.learn((row - self.centre) / self.scale, LEARNING_WEIGHT)
-        self._since_refresh += 1
-        if self._since_refresh >= REFRESH_ROWS:
-            self.refresh()
-
-    def score_one(self, x: dict[Any, float]) -> float:
-        """`score` with river's verb: `x` maps features, in their order, to values."""
-        return self.score(np.fromiter(x.values(), np.float64, len(x)))
-
-    def learn_one(self, x: dict[Any, float]) -> None:
-        """`learn` with river's verb."""
-        self.learn(np.fromiter(x.values(), np.float64, len(x)))
+    def learn_one(self, x: Mapping[int, float]) -> None:
+        """`learn_many` of one row."""
+        self.learn_many(row_of(x, self.features)[None])
 
     def fields(self) -> dict[str, Any]:
         """Everything that later scores depend on."""
@@ -114,7 +120,7 @@ class RunningMahalanobis(base.AnomalyDetector):
         return own | self.covariance.fields()
 
     @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> "RunningMahalanobis":
+    def from_fields(cls, fields: dict[str, Any]) -> Self:
         """The detector whose `fields` these are; KeyError or ValueError when they do not fit together."""
         restored = cls(fields["centre"], fields["scale"])
         restored.covariance = RunningCovariance.from_fields(fields)

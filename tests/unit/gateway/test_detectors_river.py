@@ -64,9 +64,9 @@ def test_learning_moves_the_mean_slowly_and_a_restart_changes_no_bit() -> None:
         detector.learn_one(dict(enumerate(row.tolist())))
     restored = RunningMahalanobis.from_fields(portable.unpack(portable.pack("x", detector.fields()), "x"))
     for _ in range(100):
-        detector.learn(row)
-        restored.learn(row)
-        assert restored.score(row) == detector.score(row)
+        detector.learn_many(row[None])
+        restored.learn_many(row[None])
+        assert restored.score_many(row[None]) == detector.score_many(row[None])
     moved = (1 - LEARNING_WEIGHT) ** 200
     np.testing.assert_allclose(
         detector.covariance.mean, (1 - moved) * (row - detector.centre) / detector.scale, atol=1e-9
