@@ -3,11 +3,13 @@
 from shared.errors import UsageError
 from tocsin.evaluation.candidates.baselines import BASELINES
 from tocsin.evaluation.candidates.deployed import Deployed
+from tocsin.evaluation.candidates.detectors import SINGLES
 from tocsin.evaluation.trial import Candidate
 
 TIERS = ("sensor", "gateway", "both")
 CANDIDATES: dict[str, Candidate] = {
     **{f"recipe/{tier}": Deployed(tier) for tier in TIERS},
+    **{f"{candidate.name}/{candidate.tier}": candidate for candidate in SINGLES},
     **{f"{candidate.name}/{candidate.tier}": candidate for candidate in BASELINES},
 }
 
