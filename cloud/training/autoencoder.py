@@ -3,9 +3,12 @@
 It sees what the int8 input sees (scaled features, limited), learns to tell each feature from the others while a part of
 them is hidden and noise is added (Vincent et al., "Extracting and Composing Robust Features with Denoising
 Autoencoders", 2008), and keeps its weights small, so that the steps of int8 weights and activations are small too.
+It begins as the best linear denoiser (`cloud.training.start`) and ends as the mean of its last weights (Polyak and
+Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992): both leave less to the seed.
 """
 
 import contextlib
+import math
 import os
 import warnings
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.training.start import linear_denoiser, started
 from shared.signal.definition import UNITS_PER_DEVIATION
 
 Floats = NDArray[np.float32]
@@ -28,12 +32,17 @@ HUBER_LIMIT = 2.0
 #: Norm of the weights into one unit at most.
 WEIGHT_NORM_MAX = 2.0
 LEARNING_RATE = 3e-3
+#: Steps in which the rate grows from nothing: the first steps of Adam would else throw the start away.
+WARMING_STEPS = 100
 BATCH = 64
-#: Steps between looks at the held-back rows; looks without a better one before it stops; steps at least and at most.
-STEPS_PER_LOOK = 100
-PATIENCE = 3
-STEPS_MIN = 300
-STEPS_MAX = 1200
+#: Weight of the past in the mean of the weights: it spans about the last hundred steps.
+AVERAGE = 0.99
+#: Steps between looks at the held-back rows; looks without a better one before it stops; steps at most.
+STEPS_PER_LOOK = 50
+PATIENCE = 4
+STEPS_MAX = 2400
+#: The held-back rows are looked at with parts hidden, as in training, at least so many times in all.
+HELD_ROWS_SHOWN = 512
 #: More rows than this are thinned out evenly.
 ROWS_MAX = 8192
 
@@ -93,7 +102,7 @@ def load_tensorflow() -> Any:
 
 
 class Trainer:
-    """Trains autoencoders of one shape; each `fit` starts from the same weights, so that folds differ by rows alone."""
+    """Trains autoencoders of one shape; each `fit` draws the same numbers, so that folds differ by rows alone."""
 
     def __init__(self, features: int, seed: int) -> None:
         self._tf = load_tensorflow()
@@ -102,6 +111,7 @@ class Trainer:
         keras.utils.set_random_seed(seed % 2**32)
         self._seed = seed
         widths = widths_for(features)
+        self._rank = min(widths)
         norm = keras.constraints.MaxNorm(WEIGHT_NORM_MAX, axis=0)
         layers = [keras.Input((features,))]
         layers += [keras.layers.Dense(width, "relu", kernel_constraint=norm) for width in widths[1:-1]]
@@ -109,75 +119,94 @@ class Trainer:
         self._model = keras.Sequential(layers)
         self._optimizer = keras.optimizers.Adam(LEARNING_RATE)
         self._optimizer.build(self._model.trainable_variables)
-        self._start = [variable.numpy() for variable in self._variables()]
+        self._means = [tf.Variable(variable) for variable in self._model.trainable_variables]
+        self._drawn = self._model.get_weights()
+        self._rested = [variable.numpy() for variable in self._optimizer.variables]
         signature = (
             tf.TensorSpec((None, features), tf.float32),
             tf.TensorSpec((None, BATCH), tf.int32),
             tf.TensorSpec((2,), tf.int32),
         )
         self._steps = tf.function(self._run_steps, input_signature=signature)
-        self._loss = tf.function(self._held_loss, input_signature=signature[:1])
 
     def fit(self, x: Floats, held: Floats | None = None, *, steps: int = STEPS_MAX) -> tuple[Autoencoder, int]:
         """Train on the rows of `x` and return the autoencoder with the number of steps it took.
 
         With `held` rows (a contiguous block that is not in `x`) the steps stop when those get no better, and the
-        weights of the best look are returned; without, all `steps` are taken.
+        weights of the best look are returned, those of the start included; without, all `steps` are taken.
         """
         tf = self._tf
         if len(x) > ROWS_MAX:
             x = x[np.linspace(0, len(x) - 1, ROWS_MAX).astype(np.int64)]
-        for variable, start in zip(self._variables(), self._start, strict=True):
-            variable.assign(start)
         # what hides the centre from the weights: healthy features may lie anywhere
         centre = np.median(x, axis=0).astype(np.float32)
+        denoiser = linear_denoiser(x - centre, self._rank, HIDDEN_PART, NOISE)
+        best = started(self._drawn, denoiser, WEIGHT_NORM_MAX)
+        self._begin(best)
+        # undisturbed rows would tell how well it copies, not how well it knows one feature from the others
+        judging = None if held is None else _disturbed(held - centre)
+        best_loss = np.inf if judging is None else _loss(best, *judging)
         rows = tf.constant(x - centre)
-        held_rows = None if held is None else tf.constant(held - centre)
         order = np.random.default_rng(self._seed)
-        best, best_loss, best_steps, looks = self._model.get_weights(), np.inf, 0, 0
-        done = 0
-        while done < steps:
+        best_steps = done = looks = 0
+        while done < steps and looks < PATIENCE:
             count = min(STEPS_PER_LOOK, steps - done)
             batches = order.integers(0, len(x), (count, BATCH)).astype(np.int32)
             self._steps(rows, tf.constant(batches), tf.constant([self._seed & 0x7FFFFFFF, done], tf.int32))
             done += count
-            if held_rows is None:
+            if judging is None:
                 continue
-            loss = float(self._loss(held_rows))
+            found = [mean.numpy() for mean in self._means]
+            loss = _loss(found, *judging)
+            looks += 1
             if loss < best_loss:
-                best, best_loss, best_steps, looks = self._model.get_weights(), loss, done, 0
-            else:
-                looks += 1
-                if looks >= PATIENCE and done >= STEPS_MIN:
-                    break
-        if held_rows is None:
-            best, best_steps = self._model.get_weights(), done
-        return _centred(best, centre), max(best_steps, STEPS_MIN)
+                best, best_loss, best_steps, looks = found, loss, done, 0
+        if judging is None:
+            best, best_steps = [mean.numpy() for mean in self._means], done
+        return _centred(best, centre), best_steps
 
-    def _variables(self) -> list[Any]:
-        return [*self._model.trainable_variables, *self._optimizer.variables]
-
-    def _error(self, x: Any, seen: Any) -> Any:
-        tf = self._tf
-        size = tf.abs(x - self._model(seen))
-        linear = HUBER_LIMIT * size - 0.5 * HUBER_LIMIT * HUBER_LIMIT
-        return tf.reduce_mean(tf.where(size < HUBER_LIMIT, 0.5 * size * size, linear))
-
-    def _held_loss(self, held: Any) -> Any:
-        return self._error(held, held)
+    def _begin(self, weights: list[Floats]) -> None:
+        self._model.set_weights(weights)
+        for mean, weight in zip(self._means, weights, strict=True):
+            mean.assign(weight)
+        for variable, rested in zip(self._optimizer.variables, self._rested, strict=True):
+            variable.assign(rested)
 
     def _run_steps(self, rows: Any, batches: Any, seed: Any) -> None:
         tf = self._tf
+        variables = self._model.trainable_variables
         for step in tf.range(tf.shape(batches)[0]):
             x = tf.gather(rows, batches[step])
             key = seed + tf.stack([0, step])
             noise = tf.random.stateless_normal(tf.shape(x), seed=key)
             shown = tf.random.stateless_uniform(tf.shape(x), seed=key + tf.constant([1, 0])) >= HIDDEN_PART
             seen = (x + NOISE * noise) * tf.cast(shown, tf.float32)
+            taken = tf.cast(seed[1] + step + 1, tf.float32)
+            self._optimizer.learning_rate.assign(LEARNING_RATE * tf.minimum(1.0, taken / WARMING_STEPS))
             with tf.GradientTape() as tape:
-                loss = self._error(x, seen)
-            variables = self._model.trainable_variables
+                size = tf.abs(x - self._model(seen))
+                linear = HUBER_LIMIT * size - 0.5 * HUBER_LIMIT * HUBER_LIMIT
+                loss = tf.reduce_mean(tf.where(size < HUBER_LIMIT, 0.5 * size * size, linear))
             self._optimizer.apply(tape.gradient(loss, variables), variables)
+            # young means forget faster: the start is not kept for long
+            part = 1.0 - tf.minimum(AVERAGE, taken / (taken + 10.0))
+            for mean, variable in zip(self._means, variables, strict=True):
+                mean.assign_add(part * (variable - mean))
+
+
+def _disturbed(held: Floats) -> tuple[Floats, Floats]:
+    """Held-back rows, repeated, and what is shown of them: the same in every look and fold of the same rows."""
+    draw = np.random.default_rng(0)
+    rows = np.tile(held, (math.ceil(HELD_ROWS_SHOWN / len(held)), 1))
+    noisy = rows + NOISE * draw.standard_normal(rows.shape, np.float32)
+    return rows, np.where(draw.random(rows.shape) >= HIDDEN_PART, noisy, 0).astype(np.float32)
+
+
+def _loss(weights: list[Floats], rows: Floats, shown: Floats) -> float:
+    """Mean Huber loss of `rows` restored from what is shown of them."""
+    size = np.abs(rows - Autoencoder(tuple(weights[0::2]), tuple(weights[1::2])).forward(shown))
+    linear = HUBER_LIMIT * size - 0.5 * HUBER_LIMIT * HUBER_LIMIT
+    return float(np.where(size < HUBER_LIMIT, 0.5 * size * size, linear).mean(dtype=np.float64))
 
 
 def _centred(weights: list[Floats], centre: Floats) -> Autoencoder:

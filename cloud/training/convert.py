@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from cloud.training.autoencoder import Autoencoder, Floats, load_tensorflow
+from cloud.training.rounding import rounded
 from shared.model_image import Layer
 from shared.signal.definition import UNITS_PER_DEVIATION
 from shared.tflite.quantization import quantize_multiplier
@@ -47,7 +48,8 @@ class Quantized:
 
 def quantize(autoencoder: Autoencoder, healthy: Floats, limit: float) -> Quantized:
     """Convert to int8; `healthy` inputs (rows, features), deviations within +-`limit`, give the ranges."""
-    return read_back(_convert(autoencoder, representative_rows(healthy, limit)))
+    rows = representative_rows(healthy, limit)
+    return read_back(_convert(rounded(autoencoder, rows), rows))
 
 
 def representative_rows(healthy: Floats, limit: float) -> Floats:

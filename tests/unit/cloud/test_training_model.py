@@ -107,8 +107,13 @@ def test_unseen_healthy_rows_stay_below_the_threshold_and_broken_correlation_doe
     broken = fresh.copy()
     broken[:, 1] = -broken[:, 1]
     scores, tops = arrays.scores(model.content, features_of(model.content, broken))
-    assert np.mean(scores >= 4096) > 0.25
+    assert np.mean(scores >= 4096) > 0.2
     assert np.mean(tops // 4 != 3) > 0.9
+    # models that began anywhere reached .87 to .90, by seed
+    assert (
+        area_under_curve(*(arrays.score_sums(model.content, features_of(model.content, x))[0] for x in (fresh, broken)))
+        > 0.9
+    )
 
 
 def test_int8_costs_no_more_than_half_a_percent_of_the_area(model):

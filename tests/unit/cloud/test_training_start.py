@@ -1,0 +1,88 @@
+"""Where a training starts, and how its weights are rounded: both by formulas that luck has no part in."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from cloud.training.autoencoder import Autoencoder, widths_for
+from cloud.training.rounding import rounded
+from cloud.training.start import linear_denoiser, started
+
+FEATURES = 16
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Sixteen features that follow three hidden causes, off centre."""
+    draw = np.random.default_rng(1)
+    causes = draw.normal(size=(600, 3))
+    return (causes @ draw.normal(size=(3, FEATURES)) / 2 + 0.2 * draw.normal(size=(600, FEATURES)) + 0.5).astype("f4")
+
+
+def drawn(seed: int) -> list[np.ndarray]:
+    draw = np.random.default_rng(seed)
+    widths = widths_for(FEATURES)
+    shapes = itertools.pairwise(widths)
+    return [w.astype("f4") for shape in shapes for w in (draw.uniform(-0.5, 0.5, shape), np.zeros(shape[1]))]
+
+
+def as_autoencoder(weights: list[np.ndarray]) -> Autoencoder:
+    return Autoencoder(tuple(weights[0::2]), tuple(weights[1::2]))
+
+
+def test_the_start_is_the_linear_denoiser_whatever_was_drawn(rows):
+    denoiser = linear_denoiser(rows, 4, 0.3, 0.3)
+    centred = rows - denoiser.mean
+    expected = denoiser.mean + centred @ denoiser.encoder @ denoiser.decoder
+    # where no unit is below the begin of its ReLU the two are the same map
+    inside = (np.abs(centred @ denoiser.encoder) < 2.9 * denoiser.deviations).all(axis=1)
+    assert inside.mean() > 0.9
+    for seed in (1, 2):
+        weights = started(drawn(seed), denoiser, 2.0)
+        np.testing.assert_allclose(as_autoencoder(weights).forward(rows)[inside], expected[inside], atol=1e-4)
+        assert max(np.linalg.norm(kernel, axis=0).max() for kernel in weights[0::2]) < 2.001
+
+
+def test_the_denoiser_restores_hidden_features_better_than_principal_components(rows):
+    draw = np.random.default_rng(2)
+    shown = np.where(draw.random(rows.shape) < 0.7, rows - rows.mean(axis=0), 0.0)
+    denoiser = linear_denoiser(rows, 3, 0.3, 0.0)
+    _, _, directions = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    wanted = rows - rows.mean(axis=0)
+    errors = [
+        float(np.mean((wanted - restored) ** 2))
+        for restored in (shown @ denoiser.encoder @ denoiser.decoder, shown @ directions[:3].T @ directions[:3])
+    ]
+    assert errors[0] < 0.9 * errors[1]
+
+
+def test_silent_units_are_not_dead(rows):
+    denoiser = linear_denoiser(rows, 4, 0.3, 0.3)
+    kernel, bias = started(drawn(3), denoiser, 2.0)[:2]
+    active = (rows @ kernel + bias > 0)[:, 4:].mean(axis=0)
+    assert ((active > 0.1) & (active < 0.9)).all()
+
+
+def test_a_constant_feature_and_few_rows_have_a_start(rows):
+    few = rows[:5].copy()
+    few[:, 0] = 3.0
+    weights = started(drawn(4), linear_denoiser(few, 4, 0.3, 0.3), 2.0)
+    assert all(np.isfinite(weight).all() for weight in weights)
+
+
+def test_rounded_weights_follow_the_layers_and_the_converter_finds_them_again(rows):
+    autoencoder = as_autoencoder(started(drawn(5), linear_denoiser(rows, 4, 0.3, 0.3), 2.0))
+    wide = np.concatenate([rows, 3 * rows])
+    found = rounded(autoencoder, wide)
+    for before, after in zip(autoencoder.kernels, found.kernels, strict=True):
+        largest = np.abs(after).max(axis=0)
+        np.testing.assert_allclose(largest, np.abs(before).max(axis=0), rtol=1e-6)
+        steps = after / (largest / 127)
+        np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)
+    nearest = Autoencoder(
+        tuple(np.rint(k / (s := np.abs(k).max(axis=0) / 127)) * s for k in autoencoder.kernels), autoencoder.biases
+    )
+    wanted = autoencoder.forward(wide)
+    errors = [np.sqrt(np.mean((other.forward(wide) - wanted) ** 2)) for other in (found, nearest)]
+    assert errors[0] < 0.7 * errors[1]
