@@ -1,4 +1,4 @@
-"""What every test shares: no limit of time on a drawn example, and skips that are not expected fail the run.
+"""What every test shares: no limit of time on a drawn example, Ctrl-C, and skips that are not expected fail the run.
 
 A machine that has much to do takes longer than the 200 ms that Hypothesis grants an example by itself; the limit of the
 whole test stands. ``TOCSIN_ALLOWED_SKIPS`` holds a regular expression of the reasons that may be given for a skip.
@@ -8,12 +8,17 @@ suite unnoticed.
 
 import os
 import re
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("tocsin", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tocsin")
+
+# A shell without a terminal starts what runs in its background deaf to Ctrl-C, and a program that a test starts, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def unexpected(reasons: list[str], allowed: str) -> list[str]:
