@@ -21,6 +21,7 @@ from gateway.alarms.evidence import Evidence
 from gateway.detectors.device import MINIMUM_HEALTHY_READINGS
 from gateway.judgement import DeviceJudge
 from shared.errors import TocsinError, UsageError
+from shared.identity import SLOW
 from shared.messages import compact
 from shared.messages.codec import ALARM, FLAGGED, Data, decode_data
 from shared.model_image import feature_names
@@ -37,13 +38,14 @@ HEADER = "row,time,score,flagged,alarm,top_channel"
 @dataclass(frozen=True, eq=False)
 class Verdicts:
     """One entry per reading: the row it stands at, score (1.0 = threshold, NaN = none), flags, and the channel index,
-    -1 = none."""
+    -1 = none. `novelty` (1.0 = the lowest limit of an event, NaN = none) where the gateway judges one slow channel."""
 
     rows: NDArray[np.int64]
     scores: NDArray[np.float64]
     flagged: NDArray[np.bool_]
     alarm: NDArray[np.bool_]
     top_channels: NDArray[np.int64]
+    novelty: NDArray[np.float64] | None = None
 
 
 def messages_of(provisioned: Provisioned) -> Iterator[Data]:
@@ -95,8 +97,14 @@ def judge(
         false_alarms_per_day=false_alarms_per_day,
     )
     readings = len(rows)
+    one_channel = provisioned.profile.kind == SLOW and len(provisioned.profile.channels) == 1
     verdicts = Verdicts(
-        rows, np.full(readings, np.nan), np.zeros(readings, bool), np.zeros(readings, bool), np.full(readings, -1)
+        rows,
+        np.full(readings, np.nan),
+        np.zeros(readings, bool),
+        np.zeros(readings, bool),
+        np.full(readings, -1),
+        np.full(readings, np.nan) if one_channel else None,
     )
     position = 0
     for message in messages:
@@ -106,6 +114,8 @@ def judge(
             raise UsageError(judge.complaint.removeprefix(f"device {provisioned.profile.device}: "))
         end = position + len(taken)
         _fill(verdicts, slice(position, end), verdict.fused_scores, verdict.flags, verdict.top_channels)
+        if verdicts.novelty is not None and verdict.judged is not None:
+            verdicts.novelty[end - len(verdict.judged.novelty) : end] = verdict.judged.novelty
         for rescore in verdict.rescores:
             part = slice(rescore.sequence, rescore.sequence + len(rescore.fused_scores))
             _fill(verdicts, part, rescore.fused_scores, rescore.flags, rescore.top_channels)

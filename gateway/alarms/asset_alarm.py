@@ -71,16 +71,16 @@ class AssetAlarms:
         told: list[Alarm] = []
         if device not in self._voices and not judgement.alarm.any():
             return told
-        for index, (time_ns, alarm, fused) in enumerate(
-            zip(times_ns.tolist(), judgement.alarm.tolist(), judgement.fused.tolist(), strict=True)
+        for index, (time_ns, alarm, loudness) in enumerate(
+            zip(times_ns.tolist(), judgement.alarm.tolist(), judgement.loudness.tolist(), strict=True)
         ):
             voice = self._voices.get(device)
             if alarm and voice is None:
-                self._voices[device] = _Voice(fused, reasons(index))
+                self._voices[device] = _Voice(loudness, reasons(index))
                 told.append(self._join(device, time_ns, provisional))
-            elif alarm and voice is not None and fused > voice.peak:
-                voice.peak, voice.reasons = fused, reasons(index)
-                if self.open is not None and fused >= TOLD_AGAIN_AT * self.open.peak_score:
+            elif alarm and voice is not None and loudness > voice.peak:
+                voice.peak, voice.reasons = loudness, reasons(index)
+                if self.open is not None and loudness >= TOLD_AGAIN_AT * self.open.peak_score:
                     told.append(self._tell(self.open))
             elif not alarm and voice is not None:
                 told += self.release(device, time_ns)

@@ -13,6 +13,8 @@ from gateway.detectors.explanation import channel_of_columns, explain
 from gateway.detectors.fusion import fuse, fuse_one
 from gateway.detectors.judgement import Judgement
 from gateway.detectors.level import WINDOW_SHARE_LIMIT, Level
+from gateway.detectors.novelty import Novelty
+from gateway.detectors.novelty_reason import novelty_reason
 from gateway.detectors.order import canonical_order
 from gateway.detectors.recipe import healthy_scale, warm_up
 from gateway.detectors.row_features import RowFeatures
@@ -58,6 +60,7 @@ class DeviceDetector:
         level: Level,
         threshold: Tightening,
         evidence: Evidence,
+        novelty: Novelty | None = None,
     ) -> None:
         self.birth = birth
         self.evidence = evidence
@@ -69,6 +72,7 @@ class DeviceDetector:
         self._features = features
         self._level = level
         self._threshold = threshold
+        self._novelty = novelty
         self._warm_up = 0
         self._age = 0
         self._stretch: int | None = None
@@ -153,6 +157,14 @@ class DeviceDetector:
             np.full(count, np.nan) if sensor_scores is None else sensor_scores, detector.healthy_scores
         )
         detector.evidence = Evidence.calibrate(times_ns, detector.healthy_fused, false_alarms_per_day)
+        if kind == SLOW and len(order) == 1:
+            detector._novelty = Novelty.fit(
+                times_ns,
+                (values[:, 0] - mean[0]) / scale[0],
+                false_alarms_per_day=false_alarms_per_day,
+                interval_ns=detector.evidence.interval_ns,
+                hold_readings=detector.evidence.span_readings,
+            )
         return detector
 
     def _scores(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -231,6 +243,10 @@ class DeviceDetector:
             judgement.fused[part.start + index] = fused
             alarms.append(self.evidence.step(time_ns, fused))
         judgement.alarm[part] = alarms
+        if self._novelty is not None:
+            deviations = (rows[:, 0] - self._features.mean[0]) / self._features.scale[0]
+            judgement.novelty[part], events = self._novelty.run(times_ns, deviations)
+            judgement.alarm[part] |= events
         self._count += len(rows)
         healthy = (scores < self.gate) & ~np.array(alarms) & (learn_allowed and not self._frozen)
         self._threshold_follows(levels[healthy])
@@ -260,13 +276,14 @@ class DeviceDetector:
 
     def reasons(self, judgement: Judgement, index: int) -> tuple[Reason, ...]:
         """Why reading `index` of a judgement was judged as it was; empty when it has no score."""
+        event = novelty_reason(self.birth, float(judgement.novelty[index]))
         if math.isnan(judgement.scores[index]):
-            return ()
+            return event
         features, distance = self._features, self._level.distances[0]
         columns, kinds = len(self._order), len(features.kinds)
         back = np.argsort(self._order)
         every = (np.arange(kinds)[:, None] * columns + back).ravel()
-        return explain(
+        found = explain(
             self.birth,
             features.kinds,
             (features.mean + features.scale * judgement.usual[index])[back],
@@ -276,6 +293,7 @@ class DeviceDetector:
             judgement.deviations[index][every],
             judgement.weights[index],
         )
+        return found + event if judgement.scores[index] >= 1.0 else event + found
 
     def state(self) -> bytes:
         """Everything that later judgements depend on, for `from_state`."""
@@ -289,9 +307,9 @@ class DeviceDetector:
             "count": self._count,
             "frozen": self._frozen,
         }
-        parts = (self._features, self._level, self._threshold, self.evidence)
+        parts = (self._features, self._level, self._threshold, self.evidence, self._novelty)
         for part in parts:
-            own |= part.fields()
+            own |= {} if part is None else part.fields()
         return portable.pack(_STATE, own)
 
     @classmethod
@@ -318,6 +336,7 @@ class DeviceDetector:
                 Level.from_fields(fields),
                 Tightening.from_fields(fields),
                 Evidence.from_fields(fields),
+                Novelty.from_fields(fields) if "novelty counts" in fields else None,
             )
             detector.gate = fields["gate"]
             detector._warm_up = fields["warm up"]

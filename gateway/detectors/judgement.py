@@ -13,7 +13,9 @@ class Judgement:
     ``scores`` and ``fused`` float64[m], 1.0 = threshold, NaN = none; ``alarm`` bool[m]: in alarm after this reading;
     ``top_channel`` int64[m], the channel that adds most to the distance; ``deviations`` float64[m, d], each feature in
     healthy deviations from its healthy mean (0 without a score); ``weights`` float64[m, k], what each channel adds;
-    ``usual`` float64[m, columns], what season and drift let expect, in healthy deviations.
+    ``usual`` float64[m, columns], what season and drift let expect, in healthy deviations; ``novelty`` float64[m], how
+    new a reading of a single slow channel is: 1.0 = the lowest limit of an event, 0 = no newer than those shortly
+    before, NaN = none.
     """
 
     scores: NDArray[np.float64]
@@ -23,6 +25,7 @@ class Judgement:
     deviations: NDArray[np.float64]
     weights: NDArray[np.float64]
     usual: NDArray[np.float64]
+    novelty: NDArray[np.float64]
 
     @classmethod
     def empty(cls, readings: int, channels: int, features: int, columns: int) -> "Judgement":
@@ -35,4 +38,10 @@ class Judgement:
             np.zeros((readings, features)),
             np.zeros((readings, channels)),
             np.zeros((readings, columns)),
+            np.full(readings, np.nan),
         )
+
+    @property
+    def loudness(self) -> NDArray[np.float64]:
+        """What the peak of an alarm is measured by, float64[m]: fused score or novelty, whichever is higher."""
+        return np.asarray(np.fmax(self.fused, self.novelty))

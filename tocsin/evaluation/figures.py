@@ -63,7 +63,8 @@ def outline_of(trial: Trial, said: Scores) -> Outline:
 class TrialFigures:
     """Figures of one trial by one candidate; NaN where a figure has no meaning.
 
-    `outline` is for charts; `scores` and `labels` of the counted rows, `score_stream` of all rows looked at and
+    `outline` is for charts; `scores` and `labels` of the counted rows, `score_stream` of all rows looked at (novelty
+    where there is one: NAB asks for events) and
     `nab_raw`, what the alarms earn in each of NAB's profiles, are for figures that pool.
     """
 
@@ -128,7 +129,7 @@ def figures_of(trial: Trial, said: Scores) -> TrialFigures:
         scores,
         labels,
         outline_of(trial, said),
-        nab.Stream(said.scores[rows], windows),
+        nab.Stream((said.scores if said.novelty is None else said.novelty)[rows], windows),
         tuple(nab.raw(nab.Stream(alarms, windows), 0.5, profile) for profile in nab.PROFILES),
     )
 

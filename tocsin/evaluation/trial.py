@@ -73,13 +73,15 @@ class Exam:
 class Scores:
     """What a candidate says of n rows: ``scores`` float64 (n,), 1 = threshold, NaN = none yet; ``flagged`` and
     ``alarm`` bool (n,); ``top_channel`` int64 (n,), -1 = none. A window's score stands from its last row until the next
-    window ends."""
+    window ends. ``novelty`` float64 (n,), of a single slow channel: what tells events, where the scores rank what
+    lasts; it stands at its own row only, NaN = none."""
 
     scores: NDArray[np.float64]
     flagged: NDArray[np.bool_]
     alarm: NDArray[np.bool_]
     top_channel: NDArray[np.int64]
     provisional: bool = False
+    novelty: NDArray[np.float64] | None = None
 
 
 class Candidate(Protocol):

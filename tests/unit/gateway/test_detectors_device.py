@@ -61,12 +61,12 @@ def judge(
 def same(first: Judgement, second: Judgement) -> bool:
     return all(
         np.array_equal(getattr(first, name), getattr(second, name), equal_nan=name != "alarm")
-        for name in ("scores", "fused", "alarm", "deviations", "weights", "usual")
+        for name in ("scores", "fused", "alarm", "deviations", "weights", "usual", "novelty")
     ) and np.array_equal(first.top_channel, second.top_channel)
 
 
 def joined(parts: list[Judgement]) -> Judgement:
-    names = ("scores", "fused", "alarm", "top_channel", "deviations", "weights", "usual")
+    names = ("scores", "fused", "alarm", "top_channel", "deviations", "weights", "usual", "novelty")
     return Judgement(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 

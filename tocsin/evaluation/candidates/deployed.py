@@ -37,7 +37,8 @@ class Deployed:
 
 
 def by_row(verdicts: Verdicts, rows: int, provisional: bool) -> Scores:
-    """A reading's verdict stands from its row until the next reading; a reading without a score leaves the last one."""
+    """A reading's verdict stands from its row until the next reading; a reading without a score leaves the last one;
+    novelty stands at its own row."""
     newest = np.searchsorted(verdicts.rows, np.arange(rows), side="right") - 1
     scored = np.maximum.accumulate(np.where(np.isfinite(verdicts.scores), np.arange(len(verdicts.rows)), -1))
     known = newest >= 0
@@ -45,10 +46,15 @@ def by_row(verdicts: Verdicts, rows: int, provisional: bool) -> Scores:
     shown = np.where(known, scored[reading], -1)
     has_score = shown >= 0
     place = np.where(has_score, shown, 0)
+    novelty = None
+    if verdicts.novelty is not None:
+        novelty = np.full(rows, np.nan)
+        novelty[verdicts.rows] = verdicts.novelty
     return Scores(
         np.where(has_score, verdicts.scores[place], np.nan),
         has_score & verdicts.flagged[place],
         known & verdicts.alarm[reading],
         np.where(has_score, verdicts.top_channels[place], -1),
         provisional,
+        novelty,
     )
