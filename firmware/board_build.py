@@ -224,12 +224,22 @@ def _build(
         for name, text in generated.items():
             (made / name).write_text(text, encoding="utf-8")
         elf = made / "tocsin.elf"
-        # Names of this build's own files are relative: the compiler's cache then knows the files that did not change.
-        includes = [f"-I{path}" for path in (*(C_FOLDER / name for name in _INCLUDES), _port(board), ".")]
-        compiled = [str(path) for path in sources if path.suffix in (".c", ".S")]
+        includes = [f"-I{path}" for path in (*(C_FOLDER / name for name in _INCLUDES), _port(board))]
+        compiled = [*(path for path in sources if path.suffix in (".c", ".S")), made / board_device.SOURCE_NAME]
+        # What depends on the device is named absolutely: the compiler's cache takes a relative name for the same file
+        # in any folder. It is compiled by itself, without words for the linker, so that the rest stays in the cache.
+        alone = [*(word for word in command if not word.startswith("-Wl,")), *includes, f"-I{made}", "-c"]
+        linked = []
+        for path in compiled:
+            own = board_device.HEADER_NAME in path.read_text(encoding="utf-8")
+            linked.append(made / path.with_suffix(".o").name if own else path)
+            if own:
+                _compile([*alone, str(path), "-o", str(linked[-1])], made, board, device)
         script = f"-Wl,-T,{_port(board) / f'{board.name}.ld'}"
-        words = [*command, *includes, script, *compiled, board_device.SOURCE_NAME, "-o", elf.name]
-        _compile(words, made, board, device)
+        _compile([*command, *includes, script, *map(str, linked), "-o", elf.name], made, board, device)
+        for path in linked:
+            if path.suffix == ".o":
+                path.unlink()
         begin, content = flash_content(elf)
         (made / "tocsin.bin").write_bytes(content)
         (made / "tocsin.hex").write_text(intel_hex(begin, content), encoding="ascii")

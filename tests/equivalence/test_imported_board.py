@@ -24,6 +24,15 @@ pytestmark = pytest.mark.skipif(
 ROWS = 700
 
 
+def scores_of(bench):
+    """The score of each reading that came, by its number; a message may come more than once."""
+    found = {}
+    for body in bench.of(framing.DATA):
+        message = codec.decode_data(body)
+        found |= dict(enumerate(message.scores_q12.tolist(), message.sequence))
+    return found
+
+
 @pytest.mark.parametrize("round_once", [False, True])
 def test_windows_on_the_board(tmp_path, round_once):
     """Convolutions that round twice run in plain loops there, those that round once in the kernel."""
@@ -59,9 +68,6 @@ def test_windows_on_the_board(tmp_path, round_once):
         assert any("golden vector right" in text for text in bench.texts())
         bench.push(np.arange(ROWS, dtype=np.int64) * 2_500_000, counts, np.zeros(ROWS, bool))
         whole = len(ends) // 16 * 16  # messages are sent when they hold sixteen readings
-        bench.wait(lambda: sum(len(codec.decode_data(body)) for body in bench.of(framing.DATA)) >= whole)
-        found = {}
-        for body in bench.of(framing.DATA):
-            message = codec.decode_data(body)
-            found |= dict(enumerate(message.scores_q12.tolist(), message.sequence))
+        bench.wait(lambda: len(scores_of(bench)) >= whole)
+        found = scores_of(bench)
     assert [found[sequence] for sequence in range(whole)] == expected[:whole].tolist()
