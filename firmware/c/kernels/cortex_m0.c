@@ -37,7 +37,7 @@ struct tocsin_m0_run {
 
 void tocsin_m0_rows(const uint8_t *block, const uint8_t *values, struct tocsin_m0_run *run);
 
-void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, const int8_t *input, uint32_t inputs)
+void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, int8_t *input, uint32_t inputs)
 {
     uint32_t sum = 0;
     for (uint32_t column = 0; column < inputs; column++) {

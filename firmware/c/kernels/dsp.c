@@ -13,10 +13,12 @@
 #define UNROLLED_COLUMNS 32u
 #endif
 
-void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, const int8_t *input, uint32_t inputs)
+void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, int8_t *input, uint32_t inputs)
 {
-    uint32_t padded = (inputs + 3u) & ~3u;
-    x->sum = tocsin_dsp_prepare(x->values, input, x->values + padded * TOCSIN_KERNEL_LANE_BYTES);
+    for (; (inputs & 3u) != 0u; inputs++) {
+        input[inputs] = 0;
+    }
+    x->sum = tocsin_dsp_prepare(x->values, input, x->values + inputs * TOCSIN_KERNEL_LANE_BYTES);
 }
 
 static uint32_t columns_of(const struct tocsin_kernel_layer *layer)

@@ -15,10 +15,11 @@
 #define COLUMNS TOCSIN_KERNEL_LANES
 #define ROW_STEP ((int)TOCSIN_KERNEL_LANES)
 
-void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, const int8_t *input, uint32_t inputs)
+void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, int8_t *input, uint32_t inputs)
 {
-    (void)input; /* it stands where the values stand */
-    (void)inputs;
+    for (; inputs % COLUMNS != 0u; inputs++) {
+        input[inputs] = 0; /* it stands where the values stand */
+    }
     x->sum = 0;
 }
 
@@ -97,7 +98,6 @@ void tocsin_kernel_rows(const struct tocsin_kernel_layer *layer, const struct to
     const uint8_t *rows = layer->rows + (layer->plain ? (tocsin_kernel_blocks_of(layer) + 31u) / 32u * 4u : 0u);
     const uint8_t *block = rows + first * block_bytes;
     uint8_t *output = y->values;
-    (void)bytes;
     for (uint32_t number = first; number < first + blocks; number++) {
         if (layer->plain && (((uint32_t)layer->rows[number >> 3] >> (number & 7u)) & 1u)) {
             plain_block(layer, block, x->values, steps * COLUMNS, output);
@@ -106,5 +106,8 @@ void tocsin_kernel_rows(const struct tocsin_kernel_layer *layer, const struct to
         }
         block += block_bytes;
         output += ROWS;
+    }
+    if (!bytes && blocks % 2u != 0u) { /* the half of a vector that no row fills */
+        vstrbq_u16(output, vdupq_n_u16(0));
     }
 }

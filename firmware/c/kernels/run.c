@@ -86,9 +86,7 @@ void tocsin_kernel_begin(struct tocsin_kernel_run *run, const struct tocsin_kern
     run->memory = memory;
     run->left = model->layers;
     run->next = tocsin_layer_at(model->packed, PACKED, &run->layer);
-    run->x.values = memory->first;
-    run->x.sum = 0;
-    run->x.used = 0;
+    run->x.values = memory->first; /* the rest of x is known when it has become lanes */
     run->bytes = tocsin_kernel_input(model, memory);
 }
 

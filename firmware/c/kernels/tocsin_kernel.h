@@ -121,8 +121,9 @@ uint32_t tocsin_kernel_blocks_of(const struct tocsin_kernel_layer *layer);
 /* --- What each kernel provides --- */
 
 /* int8 inputs become lanes in x->values, where `input` is the last `inputs` of the padded values' bytes (the buffer may
- * be the same); sets x->sum. */
-void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, const int8_t *input, uint32_t inputs);
+ * be the same); sets x->sum. Where a kernel reads padded values, they become zeros: an image may have weights there, and
+ * what stood in memory before must not count. */
+void tocsin_kernel_prepare(struct tocsin_kernel_vector *x, int8_t *input, uint32_t inputs);
 
 /* Rows of `blocks` blocks from `first` on: lanes at y->values, adding to y->sum; or int8 when `bytes` is not 0. */
 void tocsin_kernel_rows(const struct tocsin_kernel_layer *layer, const struct tocsin_kernel_vector *x, uint32_t first,
