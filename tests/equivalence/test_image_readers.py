@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from layer_images import with_drawn_blocks
 
 from firmware.build import IMAGE_CHECK_PROGRAM, build_host
 from firmware.errors import CompilerError
@@ -178,6 +179,13 @@ def test_damaged_images_get_the_same_verdict(bench, checker):
             images.random(3, channels=1, window=8, layers=False),
             images.random(4, channels=1, bands=2, hidden=(2,), **fast),
             images.random(5, channels=2, bands=1, hidden=(3, 3), extreme=True, **fast),
+            images.random(6, channels=2, window=4, kinds="cw", extreme=True),
+            images.random(7, channels=2, window=4, samples=True, kinds="wd"),
+            images.random(8, channels=1, bands=1, samples=True, kinds="c", **fast),
+            images.random(9, **fast | {"channels": 1, "bands": 1, "window": 64, "envelope": (3, 16, [1, 4, 9])}),
+            with_drawn_blocks(images.random(10, channels=1, window=4, kinds="d"), 2),
+            with_drawn_blocks(images.random(11, channels=1, window=8, samples=True, kinds="cw"), 1),
+            with_drawn_blocks(images.random(12, channels=1, window=8, samples=True, kinds="c"), 3),
         )
     ]
     cases = [*originals, *edge_images(images)]

@@ -1,12 +1,13 @@
-"""The C core in WebAssembly: features, outputs, scores, messages and dense layers have the twin's and NumPy's bytes."""
+"""The C core in WebAssembly: features, outputs, scores, messages and layers alone have the twin's and NumPy's bytes."""
 
 import hashlib
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
-from image_borders import border_images
+from drawn_layers import drawn_chain
+from image_borders import border_images, layer_border_images
+from layer_images import with_drawn_blocks
 from wasm_core import build_layers, build_sensor, infer_in_wasm, node, run_sensor, statuses_in_wasm
 
 from firmware.bench.reference import SENSOR_WIDTHS, anomaly_model, random_layers
@@ -33,7 +34,9 @@ def modules(tmp_path_factory):
 def in_wasm(modules, folder, image, times, counts, clips, *, boot=3, next_image=None, next_at=None):
     stream = sample_stream(image.kind, times, counts, np.flatnonzero(clips), next_at)
     sealed = [None if each is None else model_image.seal(model_image.encode(each)) for each in (image, next_image)]
-    return run_sensor(modules["sensor"], folder, sealed[0], boot, stream, len(image.features), sealed[1])
+    return run_sensor(
+        modules["sensor"], folder, sealed[0], boot, stream, len(image.features), sealed[1], inputs=image.inputs
+    )
 
 
 def assert_equal(twin, messages, trace):
@@ -82,6 +85,8 @@ def test_random_samples(bench, modules, tmp_path, seed):
         bands=7 if fast else 0,
         extreme=seed // 2 == 1,
         plain=seed // 2 == 2,
+        samples=seed in (1, 2, 4),
+        kinds=(None, "cw", "cwd", "wc", "", "d")[seed],
     )
     rows = 1500
     counts = rng.integers(-(2**31), 2**31, (rows, 3)) if seed < 4 else rng.normal(0, 1 << 14, (rows, 3))
@@ -127,10 +132,12 @@ def test_verdicts_on_images(bench, modules):
         for content in (
             bench.images.random(1, channels=1, window=4, hidden=(2,)),
             bench.images.random(2, kind=1, channels=1, window=32, bands=2, hidden=(3,)),
+            bench.images.random(3, channels=2, window=8, samples=True, kinds="cw"),
+            with_drawn_blocks(bench.images.random(4, channels=1, window=8, samples=True, kinds="cd"), 3),
         )
     ]
-    images = [image for image, _ in border_images().values()]
-    images += [damaged(rng, bases[number % 2]) for number in range(4000)] + [b"", bases[0][:150], bytes(200)]
+    images = [image for image, _ in (*border_images().values(), *layer_border_images().values())]
+    images += [damaged(rng, bases[number % 4]) for number in range(4000)] + [b"", bases[0][:150], bytes(200)]
     expected = [accepts(image) for image in images]
     assert 500 < sum(expected) < 3500
     assert [status == 0 for status in statuses_in_wasm(modules["sensor"], images)] == expected
@@ -166,27 +173,33 @@ def every_shift(rng):
     return layer_of(weights, bias, multipliers, shifts, zero=-7, low=-90), rng.integers(-128, 128, (200, 24))
 
 
+def mixed(rng, *, extreme=False):
+    """Every kind behind every other, a convolution last."""
+    layers = drawn_chain(np.random.default_rng(3), 120, 3, "cwcdwc", extreme=extreme)[:-1]
+    return layers, rng.choice([-128, -1, 0, 127], (300, 120)) if extreme else rng.integers(-128, 128, (300, 120))
+
+
 CASES = {
     "wide": lambda rng: (random_layers(rng, (12, 16, 1024)), rng.integers(-128, 128, (400, 12))),
     "sensor": lambda rng: (random_layers(rng, SENSOR_WIDTHS), rng.integers(-128, 128, (2000, 64))),
     "odd": lambda rng: (random_layers(rng, (33, 5, 1, 37, 66)), rng.integers(-128, 128, (500, 33))),
     "railed": railed,
     "shifts": every_shift,
+    "mixed": mixed,
+    "mixed ends": lambda rng: mixed(rng, extreme=True),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_layers(modules, name):
+def test_layers_alone(modules, name):
     layers, inputs = CASES[name](np.random.default_rng(sorted(CASES).index(name)))
     wanted = forward(layers, inputs.astype(np.int64))
     outputs = infer_in_wasm(modules["layers"], layers, inputs.astype(np.int8))
-    assert name == "railed" or len(np.unique(wanted)) > 20
+    assert name in ("railed", "mixed ends") or len(np.unique(wanted)) > 20
     np.testing.assert_array_equal(outputs, wanted)
 
 
-def test_the_layers_on_recorded_windows(modules, datasets: Path):
-    if importlib.util.find_spec("tflite") is None:
-        pytest.skip("tflite is not installed: pip install 'tocsin[firmware]'")
+def test_layers_alone_on_recorded_windows(modules, datasets: Path):
     model, windows = anomaly_model(datasets / "mlperf_tiny_ad")
     outputs = infer_in_wasm(modules["layers"], model.layers, windows)
     np.testing.assert_array_equal(outputs, forward(model.layers, windows.astype(np.int64)))

@@ -7,13 +7,14 @@
 #include "tocsin_score.h"
 
 static int16_t golden_inputs[TOCSIN_IMAGE_WIDTH_MAX];
-static uint8_t golden_first[TOCSIN_IMAGE_WIDTH_MAX];
-static uint8_t golden_second[TOCSIN_IMAGE_WIDTH_MAX];
+/* Room for the values between two layers, as lanes of a kernel too. */
+static uint32_t golden_buffers[3][(2 * TOCSIN_IMAGE_WIDTH_MAX + 16) / 4];
 static int64_t golden_parts[TOCSIN_CHANNELS_MAX];
 
 bool host_image_load(const char *path, struct host_image *loaded)
 {
-    const struct tocsin_activations activations = {golden_first, golden_second, NULL, golden_parts};
+    const struct tocsin_activations activations = {(uint8_t *)golden_buffers[0], (uint8_t *)golden_buffers[1],
+                                                   (uint8_t *)golden_buffers[2], golden_parts};
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
         fprintf(stderr, "tocsin-device: model image %s cannot be opened: %s.\n", path, strerror(errno));
