@@ -10,7 +10,6 @@ What MQTT needs of NATS: JetStream, a server name, and a limit of unacknowledged
 
 import contextlib
 import fcntl
-import secrets
 import shutil
 import signal
 import socket
@@ -24,9 +23,9 @@ from types import TracebackType
 from typing import IO, Self
 
 from shared.errors import TocsinError
+from shared.ports import HOST, free_port
 from shared.processes import bound_to_us
 
-HOST = "127.0.0.1"
 #: A model image may have 1 MiB, which with its topic is more than the server takes by default.
 MAX_PAYLOAD_BYTES = 5 << 20
 #: MQTT 3.1.1 CONNECT with an empty client id and a clean session, and the CONNACK that welcomes it.
@@ -37,30 +36,6 @@ _DISCONNECT = b"\xe0\x00"
 _LONGEST_PAUSE_SECONDS = 5.0
 #: How long a server that is up may take to welcome the first client, for which it makes its streams on the disk.
 _WELCOME_SECONDS = 5.0
-#: Below the ports of outgoing connections (Linux: from 32768, macOS: from 49152), above those of known services.
-_PORT_RANGE = range(20_000, 32_000)
-_PORT_TRIES = 100
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now, and that the system gives to no outgoing connection.
-
-    The system's own choice, port 0, lies among those of outgoing connections: one of them could take it before the
-    server listens, or while a server that died is started again.
-
-    Raises
-    ------
-    TocsinError
-        None was free in a hundred tries.
-    """
-    for _ in range(_PORT_TRIES):
-        port = _PORT_RANGE[secrets.randbelow(len(_PORT_RANGE))]
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, port))
-            return port
-    raise TocsinError(
-        f"No TCP port of {HOST} was free among {_PORT_RANGE[0]} to {_PORT_RANGE[-1]}: end some programs that listen."
-    )
 
 
 def server_binary() -> Path:

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from waiting import PATIENCE_SECONDS, until
 
-from shared.broker import Broker, free_port
+from shared.broker import Broker
+from shared.ports import free_port
 from shared.recordings import read_recording
 from tocsin.provisioning import provision
 from tocsin.score import Verdicts, judge

@@ -15,7 +15,7 @@ from influxdb_servers import require_influxdb
 from site_run import addresses_of, made_site, said_by_up, services_of, start_up
 from waiting import PATIENCE_SECONDS, until
 
-from shared.broker import free_port
+from shared.ports import free_port
 from tocsin.demo.api import Api
 from tocsin.site import layout
 

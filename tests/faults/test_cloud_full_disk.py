@@ -10,7 +10,8 @@ import pytest
 from waiting import until
 
 from cloud.storage.embedded import EmbeddedStore
-from shared.broker import Broker, free_port
+from shared.broker import Broker
+from shared.ports import free_port
 
 _specification = importlib.util.spec_from_file_location(
     "uploader", Path(__file__).parents[1] / "integration" / "uploader.py"

@@ -10,9 +10,10 @@ import pytest
 from waiting import until
 
 from cloud.storage.embedded import EmbeddedStore
-from shared.broker import Broker, free_port
+from shared.broker import Broker
 from shared.messages import codec
 from shared.messages.codec import Alarm, Rescore
+from shared.ports import free_port
 
 _specification = importlib.util.spec_from_file_location(
     "uploader", Path(__file__).parents[1] / "integration" / "uploader.py"

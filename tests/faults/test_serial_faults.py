@@ -11,7 +11,8 @@ from serial_twin import PtyLine, SerialTwin, TcpLine
 from waiting import PATIENCE_SECONDS, until
 
 from gateway.settings import GatewaySettings
-from shared.broker import Broker, free_port
+from shared.broker import Broker
+from shared.ports import free_port
 
 pytestmark = pytest.mark.services
 ROWS = 800

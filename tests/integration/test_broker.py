@@ -13,8 +13,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from waiting import PATIENCE_SECONDS, until
 
 from shared import broker as broker_module
-from shared.broker import Broker, answers, free_port, server_binary
+from shared.broker import Broker, answers, server_binary
 from shared.errors import TocsinError
+from shared.ports import free_port
 
 pytestmark = pytest.mark.services
 
@@ -97,23 +98,6 @@ def test_a_large_image_passes(tmp_path):
         client.send("plant/a/state", bytes(1 << 20), retain=True)
         until(lambda: client.messages == [bytes(1 << 20)], "the image")
         client.close()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the ports of outgoing connections in /proc")
-def test_no_outgoing_connection_gets_a_port_that_was_chosen():
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    if first <= 32_000:
-        pytest.skip(f"outgoing connections begin at port {first} here: set net.ipv4.ip_local_port_range to 32768 60999")
-    ports = {free_port() for _ in range(50)}
-    assert len(ports) > 40
-    assert 1024 < min(ports) <= max(ports) < first
-
-
-def test_no_free_port_is_one_sentence(tmp_path, monkeypatch):
-    with Broker(tmp_path) as broker:
-        monkeypatch.setattr(broker_module, "_PORT_RANGE", range(broker.port, broker.port + 1))
-        with pytest.raises(TocsinError, match=f"No TCP port .* {broker.port} to {broker.port}"):
-            free_port()
 
 
 def test_a_port_in_use_is_one_sentence(tmp_path):

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from waiting import PATIENCE_SECONDS
 
-from shared.broker import Broker, free_port
+from shared.broker import Broker
 from shared.messages import codec
 from shared.messages.codec import Alarm, Counters, Reason
+from shared.ports import free_port
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="the browser is driven by playwright: install extra 'dev'"

@@ -12,9 +12,10 @@ from cloud.storage.embedded import EmbeddedStore
 from cloud.storage.relational import Relations
 from cloud.tier import CloudTier
 from shared import topics
-from shared.broker import Broker, free_port
+from shared.broker import Broker
 from shared.messages import codec
 from shared.messages.codec import Alarm, Counters, Reason, State, Upload
+from shared.ports import free_port
 
 _specification = importlib.util.spec_from_file_location("uploader", Path(__file__).with_name("uploader.py"))
 uploader = importlib.util.module_from_spec(_specification)

@@ -13,10 +13,11 @@ from waiting import until
 from cloud.api.access import token_path
 from cloud.registry.keys import ensure_signing_key
 from shared import ed25519, model_image, topics
-from shared.broker import Broker, free_port
+from shared.broker import Broker
 from shared.identity import DeviceProfile
 from shared.messages import codec
 from shared.messages.codec import Data, Judged, State
+from shared.ports import free_port
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow: install the extra 'train'")
 _specification = importlib.util.spec_from_file_location("uploader", Path(__file__).with_name("uploader.py"))

@@ -31,8 +31,9 @@ from gateway.settings import GatewaySettings
 from gateway.store import Store
 from gateway.updates import digest_of
 from shared import topics
-from shared.broker import Broker, free_port
+from shared.broker import Broker
 from shared.messages import codec
+from shared.ports import free_port
 from shared.serial import framing
 
 pytestmark = pytest.mark.services

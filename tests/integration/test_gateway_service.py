@@ -28,8 +28,9 @@ from gateway.errors import FolderInUseError
 from gateway.settings import GatewaySettings
 from gateway.store import Store
 from shared import topics
-from shared.broker import Broker, free_port
+from shared.broker import Broker
 from shared.messages import codec
+from shared.ports import free_port
 
 pytestmark = pytest.mark.services
 

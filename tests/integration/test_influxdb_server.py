@@ -11,8 +11,8 @@ import pytest
 from influxdb_servers import ORGANISATION, PASSWORD, TOKEN, VERSIONS, Bucket, fresh_bucket, require_influxdb
 from waiting import PATIENCE_SECONDS, until
 
-from shared.broker import free_port
 from shared.errors import TocsinError, UsageError
+from shared.ports import free_port
 from tocsin.servers.http import ask
 from tocsin.servers.influxdb import InfluxServer
 

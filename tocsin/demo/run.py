@@ -14,8 +14,9 @@ from rich.live import Live
 
 from cloud.api.access import token_path
 from cloud.registry.keys import ensure_signing_key
-from shared.broker import Broker, free_port
+from shared.broker import Broker
 from shared.errors import TocsinError
+from shared.ports import free_port
 from shared.recordings import Recording
 from tocsin.demo.api import Api
 from tocsin.demo.folder import data_folder

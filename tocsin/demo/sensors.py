@@ -7,9 +7,9 @@ signature yet, so new models go to twins.
 from collections.abc import Mapping
 
 from firmware.host.player import EMULATED, KINDS, TWIN, Player
-from shared.broker import free_port
 from shared.errors import UsageError
 from shared.identity import FAST
+from shared.ports import free_port
 from shared.recordings import Recording
 from tocsin.demo.prepare import Plan
 

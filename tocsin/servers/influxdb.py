@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from shared.broker import HOST, free_port
 from shared.errors import TocsinError, UsageError
+from shared.ports import HOST, free_port
 from shared.processes import bound_to_us
 from tocsin.servers.cache import INFLUXDB_2, find_influxd
 from tocsin.servers.http import Answer, ask, form

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared.broker import HOST, free_port
+from shared.ports import HOST, free_port
 from tocsin.site.compose_file import Service
 
 _OWN = ("127.0.0.1", "0.0.0.0", "localhost")  # noqa: S104  (what a container says; nothing listens there)

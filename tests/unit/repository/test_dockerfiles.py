@@ -15,7 +15,7 @@ from waiting import until
 
 from firmware.host.fleet import write_device
 from firmware.host.replay import Source
-from shared.broker import free_port
+from shared.ports import free_port
 from tocsin.site.dockerfile import read_image, read_instructions
 
 ROOT = COMPOSE.parent
