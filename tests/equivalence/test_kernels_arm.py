@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from drawn_layers import drawn_chain
 from layer_images import layered_image
 
 from firmware.bench.inference import EmulatedModel
@@ -149,6 +150,14 @@ def convolutional(rng):
     )
 
 
+def kinds(rng, names, *, extreme=False):
+    """Layers of every kind behind each other, the last one as `names` says; pads, strides and both roundings drawn."""
+    layers = drawn_chain(rng, 96, 3, names, extreme=extreme)[:-1]
+    for layer in layers:  # as large as the biases of plain rows may be
+        layer.bias = [max(min(bias, 1 << 30), -(1 << 30)) for bias in layer.bias]
+    return layers, rng.choice([-128, -1, 0, 127], (12, 96)) if extreme else rng.integers(-128, 128, (12, 96))
+
+
 CASES = {
     "wide": wide,
     "sensor": lambda rng: (random_layers(rng, SENSOR_WIDTHS), rng.integers(-128, 128, (40, 64))),
@@ -161,6 +170,10 @@ CASES = {
     "bound": at_the_bound,
     "shorter bound": at_the_shorter_bound,
     "convolutional": convolutional,
+    "kinds": lambda rng: kinds(rng, "cwcddwc"),
+    "kinds, dense last": lambda rng: kinds(rng, "wcdcd"),
+    "kinds, depthwise last": lambda rng: kinds(rng, "dcw"),
+    "kinds at their ends": lambda rng: kinds(rng, "cwcdc", extreme=True),
     "shifts": all_shifts,
     "mixed": mixed_shifts,
     "least": least_weights,
