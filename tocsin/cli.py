@@ -62,7 +62,8 @@ class _Lazy(TyperGroup):
                 f"tocsin {cmd_name} needs the package {error.name}, which is not installed: "
                 f"pip install '.[{EXTRAS.get(cmd_name, cmd_name)}]' in Tocsin's folder"
             ) from error
-        command = typer.main.get_command(group)
+        alone = len(group.registered_commands) == 1 and not group.registered_groups
+        command = typer.main.get_command(group) if alone else typer.main.get_group(group)
         command.name = cmd_name
         command.help = command.help or summary
         return command

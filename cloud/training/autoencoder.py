@@ -127,7 +127,7 @@ class Trainer:
             tf.TensorSpec((None, BATCH), tf.int32),
             tf.TensorSpec((2,), tf.int32),
         )
-        self._steps = tf.function(self._run_steps, input_signature=signature)
+        self._steps = tf.function(self._run_steps, input_signature=signature, autograph=False)
 
     def fit(self, x: Floats, held: Floats | None = None, *, steps: int = STEPS_MAX) -> tuple[Autoencoder, int]:
         """Train on the rows of `x` and return the autoencoder with the number of steps it took.
@@ -173,25 +173,38 @@ class Trainer:
             variable.assign(rested)
 
     def _run_steps(self, rows: Any, batches: Any, seed: Any) -> None:
+        """All steps in one graph, written as one: TensorFlow would translate a Python loop by way of a file."""
+        tf = self._tf
+        count = tf.shape(batches)[0]
+        tf.while_loop(
+            lambda step: step < count,
+            lambda step: (self._step(rows, batches, seed, step),),
+            [tf.constant(0)],
+            parallel_iterations=1,
+        )
+
+    def _step(self, rows: Any, batches: Any, seed: Any, step: Any) -> Any:
+        """One step of the optimizer and of the running means; the number of the next one."""
         tf = self._tf
         variables = self._model.trainable_variables
-        for step in tf.range(tf.shape(batches)[0]):
-            x = tf.gather(rows, batches[step])
-            key = seed + tf.stack([0, step])
-            noise = tf.random.stateless_normal(tf.shape(x), seed=key)
-            shown = tf.random.stateless_uniform(tf.shape(x), seed=key + tf.constant([1, 0])) >= HIDDEN_PART
-            seen = (x + NOISE * noise) * tf.cast(shown, tf.float32)
-            taken = tf.cast(seed[1] + step + 1, tf.float32)
-            self._optimizer.learning_rate.assign(LEARNING_RATE * tf.minimum(1.0, taken / WARMING_STEPS))
-            with tf.GradientTape() as tape:
-                size = tf.abs(x - self._model(seen))
-                linear = HUBER_LIMIT * size - 0.5 * HUBER_LIMIT * HUBER_LIMIT
-                loss = tf.reduce_mean(tf.where(size < HUBER_LIMIT, 0.5 * size * size, linear))
-            self._optimizer.apply(tape.gradient(loss, variables), variables)
-            # young means forget faster: the start is not kept for long
-            part = 1.0 - tf.minimum(AVERAGE, taken / (taken + 10.0))
-            for mean, variable in zip(self._means, variables, strict=True):
-                mean.assign_add(part * (variable - mean))
+        x = tf.gather(rows, batches[step])
+        key = seed + tf.stack([0, step])
+        noise = tf.random.stateless_normal(tf.shape(x), seed=key)
+        shown = tf.random.stateless_uniform(tf.shape(x), seed=key + tf.constant([1, 0])) >= HIDDEN_PART
+        seen = (x + NOISE * noise) * tf.cast(shown, tf.float32)
+        taken = tf.cast(seed[1] + step + 1, tf.float32)
+        self._optimizer.learning_rate.assign(LEARNING_RATE * tf.minimum(1.0, taken / WARMING_STEPS))
+        with tf.GradientTape() as tape:
+            size = tf.abs(x - self._model(seen))
+            linear = HUBER_LIMIT * size - 0.5 * HUBER_LIMIT * HUBER_LIMIT
+            loss = tf.reduce_mean(tf.where(size < HUBER_LIMIT, 0.5 * size * size, linear))
+        self._optimizer.apply(tape.gradient(loss, variables), variables)
+        # young means forget faster: the start is not kept for long
+        part = 1.0 - tf.minimum(AVERAGE, taken / (taken + 10.0))
+        for mean, variable in zip(self._means, variables, strict=True):
+            mean.assign_add(part * (variable - mean))
+        with tf.control_dependencies([tf.identity(mean) for mean in self._means]):
+            return step + 1
 
 
 def _disturbed(held: Floats) -> tuple[Floats, Floats]:
