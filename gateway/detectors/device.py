@@ -78,6 +78,8 @@ class DeviceDetector:
         self._stretch: int | None = None
         self._count = 0
         self._frozen = False
+        #: Levels of this segment's healthy readings: the threshold may fall between two segments only.
+        self._healthy_levels: list[float] = []
         self._owners = channel_of_columns(birth, len(order))[order]
 
     @property
@@ -249,8 +251,10 @@ class DeviceDetector:
             judgement.alarm[part] |= events
         self._count += len(rows)
         healthy = (scores < self.gate) & ~np.array(alarms) & (learn_allowed and not self._frozen)
-        self._threshold_follows(levels[healthy])
+        self._healthy_levels += levels[healthy].tolist()
         if self._count % SEGMENT_READINGS == 0:
+            self._threshold_follows(np.array(self._healthy_levels))
+            self._healthy_levels.clear()
             self._frozen = self.evidence.alarm
 
     def _threshold_follows(self, healthy_levels: NDArray[np.float64]) -> None:
@@ -306,6 +310,7 @@ class DeviceDetector:
             "stretch": self._stretch,
             "count": self._count,
             "frozen": self._frozen,
+            "segment levels": np.array(self._healthy_levels, np.float64),
         }
         parts = (self._features, self._level, self._threshold, self.evidence, self._novelty)
         for part in parts:
@@ -344,6 +349,7 @@ class DeviceDetector:
             detector._stretch = fields["stretch"]
             detector._count = fields["count"]
             detector._frozen = fields["frozen"]
+            detector._healthy_levels = fields["segment levels"].tolist()
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise GatewayError(
                 f"stored detector: not a state that this version reads ({error}); commission the device anew"

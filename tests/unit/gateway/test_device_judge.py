@@ -91,6 +91,29 @@ def test_a_restored_checkpoint_continues_to_the_bit(borders):
     assert verdict_bytes(verdicts) == whole()[0]
 
 
+@pytest.mark.parametrize("readings_at_once", [1, 5, 7, 40])
+def test_grouping_changes_no_bit_while_healthy_readings_lower_the_threshold(readings_at_once):
+    """Long enough for the healthy readings to double three times."""
+    count = 9 * HEALTHY
+    counts = (np.random.default_rng(3).normal(size=(count, 2)) * 100).astype(np.int32)
+    times, none, tops = np.arange(count) * 10**9, np.full(count, NO_SCORE, np.uint32), np.zeros(count, np.uint16)
+
+    def verdicts(size):
+        one, thresholds = judge(), set()
+        for begin in range(0, count, size):
+            part = slice(begin, begin + size)
+            data = Data("pump-1", 1, begin, 0, 0, 1, 0, times[part], none[part], tops[part], counts[part], None)
+            yield one.take(data)
+            if one.detector is not None:
+                thresholds.add(one.detector.threshold)
+                other = judge()
+                other.restore(one.state())
+                one = other
+        assert len(thresholds) > 2
+
+    assert verdict_bytes(list(verdicts(readings_at_once))) == verdict_bytes(list(verdicts(16)))
+
+
 def test_commissioning_ends_exactly_with_the_healthy_readings():
     verdict = judge().take(message(0, READINGS))
     assert np.isnan(verdict.gateway_scores[:HEALTHY]).all()
