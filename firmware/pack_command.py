@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from firmware.errors import FirmwareError
+from firmware.importing.image_facts import golden_state
 from firmware.kernels.cores import core_named
 from firmware.kernels.packing import pack_image, plain_rows
 from firmware.release_key import sign_with
 from shared import model_image
-from shared.errors import UsageError
+from shared.errors import ImageError, UsageError
 from shared.quantized.targets import TARGET_ANY, target_name
 
 
@@ -22,6 +23,12 @@ def pack_file(image: Path, core: str, key: Path | None, out: Path, say: Callable
         content = model_image.read(image.read_bytes())
     except OSError as error:
         raise UsageError(f"{image} cannot be read ({error.strerror}); name a model image") from error
+    except ImageError as error:
+        raise ImageError(f"{image}: {error}") from error
+    if golden_state(content) == "wrong":
+        raise FirmwareError(
+            f"{image} does not give its own golden output: it was damaged or made wrongly; make it anew"
+        )
     if not content.layers:
         raise FirmwareError(f"{image} is a recipe without a model: there is nothing to pack, send it as it is")
     packed = pack_image(content, chosen.target)

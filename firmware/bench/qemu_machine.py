@@ -25,7 +25,7 @@ QEMU = "qemu-system-arm"
 _MACHINE = "mps3-an547"
 _JOB_ADDRESS = 0x70000000
 _TICKS_PER_INSTRUCTION = 512 * 0.032
-#: The 24-bit counter wraps beyond.
+#: The 24-bit counter wraps a little beyond.
 INSTRUCTIONS_MAX = 1_000_000
 _LIMIT_SECONDS = 60
 
@@ -85,4 +85,8 @@ def infer_with_qemu(core: Core, kernel: Kernel, layers: list[Layer], inputs: NDA
     records = np.frombuffer(content[8:], np.dtype([("ticks", "<u4"), ("outputs", np.int8, width)]))
     nothing, stack_bytes = struct.unpack("<II", content[:8])
     instructions = np.rint((records["ticks"].astype(np.float64) - nothing) / _TICKS_PER_INSTRUCTION).astype(np.int64)
+    if int(instructions.max()) > INSTRUCTIONS_MAX:
+        raise MachineError(
+            f"{QEMU} counted {instructions.max()} instructions, and its counter wraps soon after: count less"
+        )
     return Run(records["outputs"].copy(), instructions, stack_bytes)

@@ -6,7 +6,7 @@ from firmware.kernels.cores import CORES
 
 CORE_NAMES = {"m0": "M0+", "m3": "M3", "m4": "M4", "m7": "M7", "m33": "M33", "m55": "M55"}
 _HEADERS = (
-    *("model", "core", "Tocsin: instructions, mean", "for every input at most", "RAM, bytes"),
+    *("model", "core", "Tocsin: instructions, mean", "for every input at most", "RAM of the inference, bytes"),
     *("TensorFlow Lite Micro with CMSIS-NN (quoted)", "its RAM", "emlearn, float32 (measured)", "its RAM"),
 )
 

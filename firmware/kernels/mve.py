@@ -1,4 +1,4 @@
-"""Target `mve`: cores with the vector extension (M55, M85); `firmware/c/kernels/mve.c` reads it.
+"""Target `mve`: cores with the vector extension (M55); `firmware/c/kernels/mve.c` reads it.
 
 A block of eight rows: biases; per sixteen columns the int8 weights of row 0, row 1, ...; multipliers; shifts, held as
 ``32 - shift`` (int8). The sums are exact for any weights; a block with a shift below 33 is plain: biases, int8 weights

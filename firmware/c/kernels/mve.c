@@ -1,4 +1,4 @@
-/* Kernel for cores with the vector extension (M55, M85): eight rows at a time, sixteen columns an instruction.
+/* Kernel for cores with the vector extension (M55): eight rows at a time, sixteen columns an instruction.
  *
  * A block: eight biases; per sixteen columns the weights of row 0, row 1, ...; multipliers; shifts, held as 32 - shift.
  * For shifts from 33, (total * multiplier + half) >> shift is the high word of the product, shifted by shift - 32 with

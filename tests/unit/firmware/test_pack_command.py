@@ -8,13 +8,22 @@ from firmware.cli import app
 from firmware.kernels.packing import unpacked
 from shared import ed25519, model_image
 from shared.errors import TocsinError, UsageError
+from shared.quantized.scorer import Scorer
 from shared.quantized.targets import TARGET_CORTEX_M0, TARGET_DSP, TARGET_MVE
+
+
+def golden(content):
+    """The image with what its layers give for its golden features."""
+    scorer = Scorer(content)
+    content.golden_score, _ = scorer.score(content.golden_features)
+    content.golden_output = scorer.output
+    return content
 
 
 @pytest.fixture
 def image(tmp_path):
     path = tmp_path / "model.tcsn"
-    path.write_bytes(model_image.seal(model_image.encode(layered_image(2)), b"k" * 8, b"s" * 64))
+    path.write_bytes(model_image.seal(model_image.encode(golden(layered_image(2))), b"k" * 8, b"s" * 64))
     return path
 
 
@@ -50,7 +59,7 @@ def test_a_packed_image_is_packed_again_for_another_processor(image):
 def test_rows_that_the_plain_loop_computes_are_told(image):
     content = layered_image(2)
     content.layers[4].shifts[0] = 20
-    image.write_bytes(model_image.seal(model_image.encode(content)))
+    image.write_bytes(model_image.seal(model_image.encode(golden(content))))
     assert "4 rows of 47 are computed by the plain loop" in packed_by(image, "--core", "cortex-m4")[1]
 
 
@@ -78,6 +87,14 @@ def test_what_it_refuses(image):
         packed_by(image, "--core", "z80")
     with pytest.raises(UsageError, match="cannot be read"):
         packed_by(image.with_name("absent"), "--core", "cortex-m4")
+    image.write_bytes(image.read_bytes()[:-1])
+    with pytest.raises(TocsinError, match=r"model\.tcsn: model image: "):
+        packed_by(image, "--core", "cortex-m4")
+    wrong = golden(layered_image(2))
+    wrong.golden_score ^= 1
+    image.write_bytes(model_image.seal(model_image.encode(wrong)))
+    with pytest.raises(TocsinError, match="does not give its own golden output"):
+        packed_by(image, "--core", "cortex-m4")
     recipe = layered_image(2, samples=False)
     recipe.layers, recipe.golden_features, recipe.golden_output = [], [0] * recipe.inputs, [0] * recipe.inputs
     image.write_bytes(model_image.seal(model_image.encode(recipe)))
