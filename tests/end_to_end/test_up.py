@@ -74,20 +74,20 @@ def test_the_compose_file_without_docker_raises_the_alarm_and_loses_nothing(
         assert process.poll() is None, said_by_up(data)
         return True
 
-    until(lambda: alive() and addresses_of(data) is not None, "the topology")
+    until(lambda: alive() and addresses_of(data) is not None, "the topology", demo_run.LIMIT_SECONDS)
     addresses = addresses_of(data) or {}
     assert {"nats", "influxdb", "cloud"} <= set(addresses)
     plant = json.loads((data / "volumes/plant/plant.json").read_text())
     declared = services_of(tmp_path / "site")["gateway"].environment["TOCSIN_GATEWAY_HEALTHY_READINGS_OF"]
     assert plant["healthy_readings"] == json.loads(declared)
 
-    until(lambda: sum(sensors_say(data)["stored"].values()) > 500, "readings")
+    until(lambda: sum(sensors_say(data)["stored"].values()) > 500, "readings", demo_run.LIMIT_SECONDS)
     os.kill(gateway_of(process.pid), signal.SIGKILL)
     until(lambda: "gateway ended with status -9, starting it again" in said_by_up(data), "a restart")
 
     api = Api(addresses["cloud"])
-    until(lambda: alive() and bool(api.get("/api/alarms")), "the alarm")
-    until(lambda: alive() and sensors_say(data)["state"] == "done", "the end of the recording")
+    until(lambda: alive() and bool(api.get("/api/alarms")), "the alarm", demo_run.LIMIT_SECONDS)
+    until(lambda: alive() and sensors_say(data)["state"] == "done", "the end of the recording", demo_run.LIMIT_SECONDS)
     report = sensors_say(data)
     assert report["lost"] == 0
     produced = report["produced"]
