@@ -219,7 +219,7 @@ def _build(
     from firmware.elf_files import flash_content, intel_hex
 
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="build-", ignore_cleanup_errors=True) as workplace:
-        made = Path(workplace) / "firmware"
+        made = Path(workplace).resolve() / "firmware"
         made.mkdir()
         for name, text in generated.items():
             (made / name).write_text(text, encoding="utf-8")
