@@ -8,23 +8,24 @@
 #include "tocsin_bytes.h"
 #include "tocsin_layer.h"
 
-/* The taps of one place: `before` of them lie before the input, then `within` inside, the rest behind it. */
+/* The taps of one place: `before` of them lie before the input, then some inside, the rest behind it. Those inside see
+ * the values from `first` on, `within` of them, whole positions. */
 struct reach {
-    uint32_t first; /* position that the first tap inside sees */
     uint32_t before;
+    uint32_t first;
     uint32_t within;
 };
 
+/* No division: a core without a divider would spend more on it than on a small filter. */
 static struct reach reach_of(const struct tocsin_layer *layer, uint32_t place)
 {
-    uint32_t positions = (uint32_t)layer->inputs / layer->channels;
     uint32_t begin = place * layer->stride; /* counted from `pad` positions before the first one */
     struct reach reach;
     reach.before = begin < layer->pad ? layer->pad - begin : 0;
-    reach.first = begin + reach.before - layer->pad;
-    reach.within = layer->taps - reach.before;
-    if (reach.within > positions - reach.first) {
-        reach.within = positions - reach.first;
+    reach.first = (begin + reach.before - layer->pad) * layer->channels;
+    reach.within = (layer->taps - reach.before) * layer->channels;
+    if (reach.within > layer->inputs - reach.first) {
+        reach.within = layer->inputs - reach.first;
     }
     return reach;
 }
@@ -44,22 +45,35 @@ void tocsin_convolution(const struct tocsin_layer *layer, const int8_t *x, int8_
     uint32_t places = (uint32_t)layer->outputs / layer->rows;
     for (uint32_t place = 0; place < places; place++) {
         struct reach reach = reach_of(layer, place);
-        const int8_t *values = x + reach.first * layer->channels;
+        const int8_t *values = x + reach.first;
         uint32_t before = reach.before * layer->channels;
-        uint32_t within = reach.within * layer->channels;
+        uint32_t behind = before + reach.within;
         const uint8_t *weights = layer->weights;
         for (uint32_t filter = 0; filter < layer->rows; filter++) {
             int32_t total = tocsin_read_i32(layer->bias + 4 * filter);
             total += padded_sum(weights, before, layer->padding);
-            for (uint32_t i = 0; i < within; i++) {
+            for (uint32_t i = 0; i < reach.within; i++) {
                 total += tocsin_read_i8(weights + before + i) * values[i];
             }
-            total += padded_sum(weights + before + within, layer->columns - before - within, layer->padding);
+            total += padded_sum(weights + behind, layer->columns - behind, layer->padding);
             *y = tocsin_layer_output(layer, filter, total);
             y++;
             weights += layer->columns;
         }
     }
+}
+
+/* The taps of one filter; `values` are those of its channel. */
+static int32_t depthwise_sum(const struct tocsin_layer *layer, const struct reach *reach, const int8_t *values,
+                             const uint8_t *weights)
+{
+    uint32_t tap = reach->before;
+    int32_t total = padded_sum(weights, tap, layer->padding);
+    for (uint32_t i = 0; i < reach->within; i += layer->channels) {
+        total += tocsin_read_i8(weights + tap) * values[i];
+        tap++;
+    }
+    return total + padded_sum(weights + tap, layer->taps - tap, layer->padding);
 }
 
 void tocsin_depthwise(const struct tocsin_layer *layer, const int8_t *x, int8_t *y)
@@ -68,19 +82,20 @@ void tocsin_depthwise(const struct tocsin_layer *layer, const int8_t *x, int8_t 
     uint32_t filters_per_channel = (uint32_t)layer->rows / layer->channels;
     for (uint32_t place = 0; place < places; place++) {
         struct reach reach = reach_of(layer, place);
-        uint32_t behind = reach.before + reach.within;
+        const int8_t *values = x + reach.first;
         const uint8_t *weights = layer->weights;
+        uint32_t left = filters_per_channel;
         for (uint32_t filter = 0; filter < layer->rows; filter++) {
-            const int8_t *values = x + reach.first * layer->channels + filter / filters_per_channel;
             int32_t total = tocsin_read_i32(layer->bias + 4 * filter);
-            total += padded_sum(weights, reach.before, layer->padding);
-            for (uint32_t tap = 0; tap < reach.within; tap++) {
-                total += tocsin_read_i8(weights + reach.before + tap) * values[tap * layer->channels];
-            }
-            total += padded_sum(weights + behind, layer->taps - behind, layer->padding);
+            total += depthwise_sum(layer, &reach, values, weights);
             *y = tocsin_layer_output(layer, filter, total);
             y++;
             weights += layer->columns;
+            left--;
+            if (left == 0) { /* the filters of the next channel */
+                left = filters_per_channel;
+                values++;
+            }
         }
     }
 }
@@ -88,9 +103,9 @@ void tocsin_depthwise(const struct tocsin_layer *layer, const int8_t *x, int8_t 
 void tocsin_convolution_gather(const struct tocsin_layer *layer, const int8_t *x, uint32_t place, int8_t *gathered)
 {
     struct reach reach = reach_of(layer, place);
-    const int8_t *values = x + reach.first * layer->channels;
+    const int8_t *values = x + reach.first;
     uint32_t before = reach.before * layer->channels;
-    uint32_t behind = before + reach.within * layer->channels;
+    uint32_t behind = before + reach.within;
     for (uint32_t i = 0; i < before; i++) {
         gathered[i] = layer->padding;
     }
