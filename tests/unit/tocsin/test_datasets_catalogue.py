@@ -70,9 +70,9 @@ def test_recordings_lie_where_the_variable_says_else_in_the_cache(monkeypatch, t
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert folder.recordings_folder() == Path("/somewhere/tocsin/datasets")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("HOME", "/somewhere")
     monkeypatch.setattr("sys.platform", "linux")
-    assert folder.recordings_folder() == Path("/home/someone/.cache/tocsin/datasets")
+    assert folder.recordings_folder() == Path("/somewhere/.cache/tocsin/datasets")
 
 
 @here
