@@ -144,6 +144,9 @@ def score(
     false_alarms_per_day: Annotated[
         float, typer.Option(help="False alarms that you accept a day.", show_default="1/7, one a week")
     ] = 1.0 / 7.0,
+    model_input: Annotated[
+        str, typer.Option("--input", help="What the sensor's model reads: features, or samples of the window.")
+    ] = "features",
     seed: Seed = 0,
 ) -> None:
     """Judge a recording with the deployed code: train on its healthy part, then run sensor and gateway over it."""
@@ -161,6 +164,7 @@ def score(
             seed=seed,
             progress=progress,
             healthy_source=healthy,
+            model_input=model_input,
         )
     for note in recording.notes:
         typer.echo(note, err=True)

@@ -76,10 +76,12 @@ def provision(
     seed: int = 0,
     progress: Progress | None = None,
     model: bool = True,
+    samples: bool = False,
 ) -> Provisioned:
     """Train the first model on the healthy part and put everything together.
 
-    Without `model` the device gets the recipe of its features alone and gives no score: the gateway judges alone.
+    Without `model` the device gets the recipe of its features alone and gives no score: the gateway judges alone. With
+    `samples` its model reads the samples of a window instead of their features.
 
     Raises
     ------
@@ -99,6 +101,7 @@ def provision(
             healthy_rows,
             shortest_stretch=int(clip_lengths.min()) if len(clips) > 1 else None,
             steps_ns=np.diff(healthy_times),
+            samples=samples,
         )
     except ValueError as error:
         raise UsageError(f"{profile.sample_rate_hz:g} Hz cannot be judged ({error}); correct --sample-rate") from error

@@ -30,6 +30,8 @@ from tocsin.output import check_out, write_whole
 from tocsin.provisioning import Progress, Provisioned, healthy_part, provision, reading_rows
 
 TIERS = ("sensor", "gateway", "both")
+#: What the sensor's model may read.
+INPUTS = ("features", "samples")
 DEVICE = "recorded"
 ASSET = "recording"
 HEADER = "row,time,score,flagged,alarm,top_channel"
@@ -210,15 +212,20 @@ def score_to_file(
     seed: int,
     progress: Progress | None,
     healthy_source: str | None = None,
+    model_input: str = "features",
 ) -> str:
     """Train, judge and write; returns one sentence. The file appears whole or not at all.
 
-    `healthy_source`: the healthy part is this other recording, put in front; its rows are not written.
+    `healthy_source`: the healthy part is this other recording, put in front; its rows are not written. `model_input`:
+    one of `INPUTS`.
     """
+    if model_input not in INPUTS:
+        raise UsageError(f"there is no input {model_input!r}; --input is features or samples")
     _check_request(tier, false_alarms_per_day)
     check_out(out, [source] if healthy_source is None else [source, healthy_source])
     healthy = healthy_part(recording, None, source)
-    provisioned = provision(recording, DEVICE, ASSET, healthy, seed=seed, progress=progress)
+    samples = model_input == "samples"
+    provisioned = provision(recording, DEVICE, ASSET, healthy, seed=seed, progress=progress, samples=samples)
     verdicts = judge(provisioned, tier=tier, false_alarms_per_day=false_alarms_per_day)
     first_row = 0 if healthy_source is None else healthy
     names = tuple(channel.name for channel in provisioned.profile.channels)

@@ -1,50 +1,57 @@
-"""The dense autoencoder in Keras: small, robust to foreign rows, and trained with int8 in mind.
+"""The dense autoencoder: what it sees, its shape, its weights, and where its training starts.
 
-It sees what the int8 input sees (scaled features, limited), learns to tell each feature from the others while a part of
-them is hidden and noise is added (Vincent et al., "Extracting and Composing Robust Features with Denoising
-Autoencoders", 2008), and keeps its weights small, so that the steps of int8 weights and activations are small too.
-It begins as the best linear denoiser (`cloud.training.start`) and ends as the mean of its last weights (Polyak and
-Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992): both leave less to the seed.
+It sees what the int8 input sees (scaled features, limited) and begins as the best linear denoiser of the rows
+(`cloud.training.start`); how it learns is told in `cloud.training.trainer`.
 """
 
-import contextlib
-import math
-import os
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.training.start import linear_denoiser, started
+from cloud.training.start import Disturbance, linear_denoiser, started
 from shared.signal.definition import UNITS_PER_DEVIATION
 
 Floats = NDArray[np.float32]
 
 #: Inputs further than this from the centre, in healthy deviations, look alike to the autoencoder (not to the score).
 INPUT_LIMIT = 8.0
-#: Part of the inputs hidden in each step, and the deviation of the noise added to the others.
-HIDDEN_PART = 0.3
-NOISE = 0.3
-#: Errors above this many deviations count linearly (Huber), so that a foreign tenth of the rows does not lead.
-HUBER_LIMIT = 2.0
-#: Norm of the weights into one unit at most.
-WEIGHT_NORM_MAX = 2.0
-LEARNING_RATE = 3e-3
-#: Steps in which the rate grows from nothing: the first steps of Adam would else throw the start away.
-WARMING_STEPS = 100
-BATCH = 64
-#: Weight of the past in the mean of the weights: it spans about the last hundred steps.
-AVERAGE = 0.99
-#: Steps between looks at the held-back rows; looks without a better one before it stops; steps at most.
-STEPS_PER_LOOK = 50
-PATIENCE = 4
-STEPS_MAX = 2400
-#: The held-back rows are looked at with parts hidden, as in training, at least so many times in all.
-HELD_ROWS_SHOWN = 512
-#: More rows than this are thinned out evenly.
-ROWS_MAX = 8192
+
+
+class Reconstructor(Protocol):
+    """A trained autoencoder of any shape."""
+
+    def forward(self, x: Floats) -> Floats:
+        """Reconstruction of (rows, inputs), deviations."""
+        ...
+
+    def graph(self, tf: Any) -> Callable[[Any], Any]:
+        """The same as a function of TensorFlow, with the weights as constants: (1, inputs) -> (1, inputs)."""
+        ...
+
+
+class Network(Protocol):
+    """The shape of an autoencoder, for `cloud.training.trainer.Trainer`."""
+
+    inputs: int
+
+    def layers(self, keras: Any, constraint: Any) -> list[Any]:
+        """Layers of Keras behind the input, whose kernels keep the `constraint`."""
+        ...
+
+    def centre_of(self, x: Floats) -> Floats:
+        """What is taken from every row (inputs,) before the weights see it."""
+        ...
+
+    def begin(self, drawn: list[Floats], x: Floats, disturbance: Disturbance, norm_max: float) -> list[Floats]:
+        """The weights that training starts from, by the drawn ones and centred rows (rows, inputs)."""
+        ...
+
+    def trained(self, weights: list[Floats], centre: Floats) -> Reconstructor:
+        """The autoencoder of rows as they are, from weights for ``x - centre``."""
+        ...
 
 
 def widths_for(features: int) -> tuple[int, ...]:
@@ -74,157 +81,53 @@ class Autoencoder:
                 x = np.maximum(x, np.float32(0))
         return x
 
+    def graph(self, tf: Any) -> Callable[[Any], Any]:
+        """The same as a function of TensorFlow, with the weights as constants."""
+        pairs = [(tf.constant(k), tf.constant(b)) for k, b in zip(self.kernels, self.biases, strict=True)]
 
-def as_inputs(features: NDArray[np.int64], limit: float = INPUT_LIMIT) -> Floats:
-    """Scaled features (rows, features), 64 units a deviation, as the autoencoder sees them: deviations, limited."""
-    return np.clip(features / UNITS_PER_DEVIATION, -limit, limit).astype(np.float32)
+        def call(x: Any) -> Any:
+            for kernel, bias in pairs[:-1]:
+                x = tf.nn.relu(tf.matmul(x, kernel) + bias)
+            kernel, bias = pairs[-1]
+            return tf.matmul(x, kernel) + bias
+
+        return call
 
 
-def input_limit(features: NDArray[np.int64]) -> float:
-    """The limit for `as_inputs`: `INPUT_LIMIT`, wider where healthy features lie off the centre they were scaled by."""
-    furthest = float(np.abs(np.median(features, axis=0)).max()) / UNITS_PER_DEVIATION
+class DenseNetwork:
+    """Dense layers of the widths of `widths_for`, for features that may lie anywhere."""
+
+    def __init__(self, features: int) -> None:
+        self.inputs = features
+        self._widths = widths_for(features)
+
+    def layers(self, keras: Any, constraint: Any) -> list[Any]:
+        """Dense layers, ReLU on all but the last."""
+        hidden = [keras.layers.Dense(width, "relu", kernel_constraint=constraint) for width in self._widths[1:-1]]
+        return [*hidden, keras.layers.Dense(self._widths[-1], kernel_constraint=constraint)]
+
+    def centre_of(self, x: Floats) -> Floats:
+        """The median of each feature: it hides from the weights where healthy features lie."""
+        return np.median(x, axis=0).astype(np.float32)
+
+    def begin(self, drawn: list[Floats], x: Floats, disturbance: Disturbance, norm_max: float) -> list[Floats]:
+        """The best linear denoiser of the rows; see `cloud.training.start`."""
+        return started(drawn, linear_denoiser(x, min(self._widths), disturbance), norm_max)
+
+    def trained(self, weights: list[Floats], centre: Floats) -> Autoencoder:
+        """An autoencoder of x from one of ``x - centre``: the first and the last bias take the centre."""
+        kernels, biases = weights[0::2], [bias.copy() for bias in weights[1::2]]
+        biases[0] = (biases[0] - centre @ kernels[0]).astype(np.float32)
+        biases[-1] = biases[-1] + centre
+        return Autoencoder(tuple(kernels), tuple(biases))
+
+
+def as_inputs(values: NDArray[np.int64], limit: float = INPUT_LIMIT, units: int = UNITS_PER_DEVIATION) -> Floats:
+    """The model's inputs (rows, inputs), `units` a deviation, as the autoencoder sees them: deviations, limited."""
+    return np.clip(values / units, -limit, limit).astype(np.float32)
+
+
+def input_limit(values: NDArray[np.int64], units: int = UNITS_PER_DEVIATION) -> float:
+    """The limit for `as_inputs`: `INPUT_LIMIT`, wider where healthy inputs lie off the centre they were scaled by."""
+    furthest = float(np.abs(np.median(values, axis=0)).max()) / units
     return min(INPUT_LIMIT + furthest, 256.0)
-
-
-def load_tensorflow() -> Any:
-    """TensorFlow, quiet, on one thread and repeatable. Called by the functions that train, never at import."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import tensorflow as tf  # type: ignore[import-untyped, unused-ignore]
-    tf.get_logger().setLevel("ERROR")
-    with contextlib.suppress(RuntimeError):  # somebody computed with it already: results repeat all the same
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.experimental.enable_op_determinism()
-    return tf
-
-
-class Trainer:
-    """Trains autoencoders of one shape; each `fit` draws the same numbers, so that folds differ by rows alone."""
-
-    def __init__(self, features: int, seed: int) -> None:
-        self._tf = load_tensorflow()
-        tf = self._tf
-        keras = tf.keras
-        keras.utils.set_random_seed(seed % 2**32)
-        self._seed = seed
-        widths = widths_for(features)
-        self._rank = min(widths)
-        norm = keras.constraints.MaxNorm(WEIGHT_NORM_MAX, axis=0)
-        layers = [keras.Input((features,))]
-        layers += [keras.layers.Dense(width, "relu", kernel_constraint=norm) for width in widths[1:-1]]
-        layers.append(keras.layers.Dense(features, kernel_constraint=norm))
-        self._model = keras.Sequential(layers)
-        self._optimizer = keras.optimizers.Adam(LEARNING_RATE)
-        self._optimizer.build(self._model.trainable_variables)
-        self._means = [tf.Variable(variable) for variable in self._model.trainable_variables]
-        self._drawn = self._model.get_weights()
-        self._rested = [variable.numpy() for variable in self._optimizer.variables]
-        signature = (
-            tf.TensorSpec((None, features), tf.float32),
-            tf.TensorSpec((None, BATCH), tf.int32),
-            tf.TensorSpec((2,), tf.int32),
-        )
-        self._steps = tf.function(self._run_steps, input_signature=signature, autograph=False)
-
-    def fit(self, x: Floats, held: Floats | None = None, *, steps: int = STEPS_MAX) -> tuple[Autoencoder, int]:
-        """Train on the rows of `x` and return the autoencoder with the number of steps it took.
-
-        With `held` rows (a contiguous block that is not in `x`) the steps stop when those get no better, and the
-        weights of the best look are returned, those of the start included; without, all `steps` are taken.
-        """
-        tf = self._tf
-        if len(x) > ROWS_MAX:
-            x = x[np.linspace(0, len(x) - 1, ROWS_MAX).astype(np.int64)]
-        # what hides the centre from the weights: healthy features may lie anywhere
-        centre = np.median(x, axis=0).astype(np.float32)
-        denoiser = linear_denoiser(x - centre, self._rank, HIDDEN_PART, NOISE)
-        best = started(self._drawn, denoiser, WEIGHT_NORM_MAX)
-        self._begin(best)
-        # undisturbed rows would tell how well it copies, not how well it knows one feature from the others
-        judging = None if held is None else _disturbed(held - centre)
-        best_loss = np.inf if judging is None else _loss(best, *judging)
-        rows = tf.constant(x - centre)
-        order = np.random.default_rng(self._seed)
-        best_steps = done = looks = 0
-        while done < steps and looks < PATIENCE:
-            count = min(STEPS_PER_LOOK, steps - done)
-            batches = order.integers(0, len(x), (count, BATCH)).astype(np.int32)
-            self._steps(rows, tf.constant(batches), tf.constant([self._seed & 0x7FFFFFFF, done], tf.int32))
-            done += count
-            if judging is None:
-                continue
-            found = [mean.numpy() for mean in self._means]
-            loss = _loss(found, *judging)
-            looks += 1
-            if loss < best_loss:
-                best, best_loss, best_steps, looks = found, loss, done, 0
-        if judging is None:
-            best, best_steps = [mean.numpy() for mean in self._means], done
-        return _centred(best, centre), best_steps
-
-    def _begin(self, weights: list[Floats]) -> None:
-        self._model.set_weights(weights)
-        for mean, weight in zip(self._means, weights, strict=True):
-            mean.assign(weight)
-        for variable, rested in zip(self._optimizer.variables, self._rested, strict=True):
-            variable.assign(rested)
-
-    def _run_steps(self, rows: Any, batches: Any, seed: Any) -> None:
-        """All steps in one graph, written as one: TensorFlow would translate a Python loop by way of a file."""
-        tf = self._tf
-        count = tf.shape(batches)[0]
-        tf.while_loop(
-            lambda step: step < count,
-            lambda step: (self._step(rows, batches, seed, step),),
-            [tf.constant(0)],
-            parallel_iterations=1,
-        )
-
-    def _step(self, rows: Any, batches: Any, seed: Any, step: Any) -> Any:
-        """One step of the optimizer and of the running means; the number of the next one."""
-        tf = self._tf
-        variables = self._model.trainable_variables
-        x = tf.gather(rows, batches[step])
-        key = seed + tf.stack([0, step])
-        noise = tf.random.stateless_normal(tf.shape(x), seed=key)
-        shown = tf.random.stateless_uniform(tf.shape(x), seed=key + tf.constant([1, 0])) >= HIDDEN_PART
-        seen = (x + NOISE * noise) * tf.cast(shown, tf.float32)
-        taken = tf.cast(seed[1] + step + 1, tf.float32)
-        self._optimizer.learning_rate.assign(LEARNING_RATE * tf.minimum(1.0, taken / WARMING_STEPS))
-        with tf.GradientTape() as tape:
-            size = tf.abs(x - self._model(seen))
-            linear = HUBER_LIMIT * size - 0.5 * HUBER_LIMIT * HUBER_LIMIT
-            loss = tf.reduce_mean(tf.where(size < HUBER_LIMIT, 0.5 * size * size, linear))
-        self._optimizer.apply(tape.gradient(loss, variables), variables)
-        # young means forget faster: the start is not kept for long
-        part = 1.0 - tf.minimum(AVERAGE, taken / (taken + 10.0))
-        for mean, variable in zip(self._means, variables, strict=True):
-            mean.assign_add(part * (variable - mean))
-        with tf.control_dependencies([tf.identity(mean) for mean in self._means]):
-            return step + 1
-
-
-def _disturbed(held: Floats) -> tuple[Floats, Floats]:
-    """Held-back rows, repeated, and what is shown of them: the same in every look and fold of the same rows."""
-    draw = np.random.default_rng(0)
-    rows = np.tile(held, (math.ceil(HELD_ROWS_SHOWN / len(held)), 1))
-    noisy = rows + NOISE * draw.standard_normal(rows.shape, np.float32)
-    return rows, np.where(draw.random(rows.shape) >= HIDDEN_PART, noisy, 0).astype(np.float32)
-
-
-def _loss(weights: list[Floats], rows: Floats, shown: Floats) -> float:
-    """Mean Huber loss of `rows` restored from what is shown of them."""
-    size = np.abs(rows - Autoencoder(tuple(weights[0::2]), tuple(weights[1::2])).forward(shown))
-    linear = HUBER_LIMIT * size - 0.5 * HUBER_LIMIT * HUBER_LIMIT
-    return float(np.where(size < HUBER_LIMIT, 0.5 * size * size, linear).mean(dtype=np.float64))
-
-
-def _centred(weights: list[Floats], centre: Floats) -> Autoencoder:
-    """An autoencoder of x from one of ``x - centre``: the first and the last bias take the centre."""
-    kernels, biases = weights[0::2], [bias.copy() for bias in weights[1::2]]
-    biases[0] = (biases[0] - centre @ kernels[0]).astype(np.float32)
-    biases[-1] = biases[-1] + centre
-    return Autoencoder(tuple(kernels), tuple(biases))

@@ -15,6 +15,7 @@ from cloud.training.recipe import Recipe
 from shared.identity import SLOW
 from shared.model_image import SUM_LIMIT, ImageContent
 from shared.quantized import arrays
+from shared.signal.definition import UNITS_PER_DEVIATION
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -56,19 +57,20 @@ class Threshold:
 
 
 def errors_of(image: ImageContent, features: Integers) -> Integers:
-    """Features minus reconstruction, (rows, features), 64 units a deviation, as the device computes them."""
+    """The model's inputs (rows, inputs) minus their reconstruction, in their units, as the device computes them."""
     errors: Integers = features - arrays.dequantize_output(image, arrays.infer(image, features))
     return errors
 
 
 def score_weights(recipe: Recipe, errors: Integers) -> list[int]:
-    """One weight per feature from errors of unseen healthy rows: the inverse of the mean square, times its share."""
+    """One weight per input from errors of unseen healthy rows: the inverse of the mean square, times its share."""
     squares = errors.astype(np.float64) ** 2
     limited = np.minimum(squares, np.quantile(squares, ERROR_LIMIT_QUANTILE, axis=0))
     mean = np.maximum(limited.mean(axis=0), 1.0)
-    channels = errors.shape[1] // recipe.features_per_channel()
-    shares = np.tile(SLOW_SHARES, channels) if recipe.kind == SLOW else np.ones(errors.shape[1])
-    weights = np.clip(np.rint(WEIGHT_SCALE * shares / mean), 1, WEIGHT_MAX)
+    of_features = recipe.kind == SLOW and not recipe.samples
+    shares = np.tile(SLOW_SHARES, errors.shape[1] // len(SLOW_SHARES)) if of_features else np.ones(errors.shape[1])
+    scale = WEIGHT_SCALE * recipe.units // UNITS_PER_DEVIATION
+    weights = np.clip(np.rint(scale * shares / mean), 1, WEIGHT_MAX)
     return [int(weight) for weight in weights]
 
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from cloud.training.autoencoder import Autoencoder, Floats, load_tensorflow
+from cloud.training.autoencoder import Autoencoder, Floats, Reconstructor
 from cloud.training.rounding import rounded
+from cloud.training.trainer import load_tensorflow
 from shared.model_image import Layer
 from shared.signal.definition import UNITS_PER_DEVIATION
 from shared.tflite.quantization import quantize_multiplier
@@ -46,10 +47,14 @@ class Quantized:
     tflite: bytes
 
 
-def quantize(autoencoder: Autoencoder, healthy: Floats, limit: float) -> Quantized:
-    """Convert to int8; `healthy` inputs (rows, features), deviations within +-`limit`, give the ranges."""
+def quantize(autoencoder: Reconstructor, healthy: Floats, limit: float, units: int = UNITS_PER_DEVIATION) -> Quantized:
+    """Convert to int8; `healthy` inputs (rows, inputs), deviations within +-`limit`, give the ranges.
+
+    `units` of the model's inputs are one deviation. The weights of dense autoencoders are rounded together.
+    """
     rows = representative_rows(healthy, limit)
-    return read_back(_convert(rounded(autoencoder, rows), rows))
+    prepared = rounded(autoencoder, rows) if isinstance(autoencoder, Autoencoder) else autoencoder
+    return read_back(_convert(prepared, rows), units)
 
 
 def representative_rows(healthy: Floats, limit: float) -> Floats:
@@ -71,8 +76,8 @@ def interpreter_of(tflite: bytes) -> Any:
     return interpreter
 
 
-def read_back(tflite: bytes) -> Quantized:
-    """The layers of a fully quantized model file, and its ends in units of the features.
+def read_back(tflite: bytes, units: int = UNITS_PER_DEVIATION) -> Quantized:
+    """The layers of a fully quantized model file, and its ends in units of the image's inputs, so many a deviation.
 
     Raises
     ------
@@ -80,8 +85,8 @@ def read_back(tflite: bytes) -> Quantized:
         It holds anything but a chain of int8 layers.
     """
     model = parse_tflite(tflite, "the converted model")
-    input_multiplier, input_shift = quantize_multiplier(1 / (model.input_scale * UNITS_PER_DEVIATION))
-    output_multiplier, output_shift = quantize_multiplier(model.output_scale * UNITS_PER_DEVIATION)
+    input_multiplier, input_shift = quantize_multiplier(1 / (model.input_scale * units))
+    output_multiplier, output_shift = quantize_multiplier(model.output_scale * units)
     return Quantized(
         model.layers,
         input_multiplier,
@@ -94,25 +99,16 @@ def read_back(tflite: bytes) -> Quantized:
     )
 
 
-def _convert(autoencoder: Autoencoder, rows: Floats) -> bytes:
+def _convert(autoencoder: Reconstructor, rows: Floats) -> bytes:
     tf = load_tensorflow()
-    constants = [
-        (tf.constant(kernel), tf.constant(bias))
-        for kernel, bias in zip(autoencoder.kernels, autoencoder.biases, strict=True)
-    ]
-
-    def call(x: Any) -> Any:
-        for kernel, bias in constants[:-1]:
-            x = tf.nn.relu(tf.matmul(x, kernel) + bias)
-        kernel, bias = constants[-1]
-        return tf.matmul(x, kernel) + bias
+    call = autoencoder.graph(tf)
 
     def representative() -> Iterator[list[Floats]]:
         for row in rows:
             yield [row[None]]
 
     specification = tf.TensorSpec((1, rows.shape[1]), tf.float32)
-    function = tf.function(call).get_concrete_function(specification)
+    function = tf.function(call, autograph=False).get_concrete_function(specification)
     with warnings.catch_warnings(), _silence():
         logging.getLogger("absl").setLevel(logging.ERROR)
         warnings.simplefilter("ignore")

@@ -9,7 +9,9 @@ from cloud.training.recipe import Recipe
 from cloud.training.scalings import as_arrays
 from shared.identity import SLOW
 from shared.model_image import Scaling
+from shared.quantized.sample_arrays import sample_inputs
 from shared.signal import arrays
+from shared.signal.definition import KIND_FAST, KIND_SLOW
 
 Integers = NDArray[np.int64]
 
@@ -48,28 +50,49 @@ def scaled_counts(counts: NDArray[np.int32], scalings: list[Scaling], starts: ND
     return arrays.hold_missing(counts, arrays.clamp16(arrays.scale(counts, *as_arrays(scalings))), starts)
 
 
+def reading_rows(recipe: Recipe, starts: NDArray[np.bool_]) -> Integers:
+    """The row that closes each reading whose window is full; `starts` (rows,): where stretches begin."""
+    first = np.flatnonzero(starts)
+    if recipe.kind == SLOW:
+        since = np.arange(len(starts)) - np.repeat(first, np.diff(np.append(first, len(starts))))
+        return np.flatnonzero(since >= recipe.window - 1)
+    last = np.append(first[1:], len(starts))
+    ends = [np.arange(begin + recipe.window - 1, end, recipe.hop) for begin, end in zip(first, last, strict=True)]
+    return np.concatenate(ends) if ends else np.zeros(0, np.int64)
+
+
 def raw_features(recipe: Recipe, scaled: Integers, starts: NDArray[np.bool_]) -> Readings:
     """Features before scaling of every reading whose window is full."""
-    if recipe.kind == SLOW:
-        features, full = arrays.slow_features(scaled, starts, recipe.window)
-        rows = np.flatnonzero(full)
-        return Readings(features[rows], rows, _first_of_stretch(rows, starts))
-    first = np.flatnonzero(starts)
-    last = np.append(first[1:], len(starts))
-    begins = [np.arange(begin, end - recipe.window + 1, recipe.hop) for begin, end in zip(first, last, strict=True)]
-    begin = np.concatenate(begins) if begins else np.zeros(0, np.int64)
-    edges = tuple(recipe.edges())
+    rows = reading_rows(recipe, starts)
     channels = scaled.shape[1]
     width = recipe.features_per_channel()
-    features = np.zeros((len(begin), channels * width), np.int64)
-    within = np.arange(recipe.window)
-    for low in range(0, len(begin), _CHUNK):
-        index = begin[low : low + _CHUNK, None] + within
+    features = np.zeros((len(rows), channels * width), np.int64)
+    if not width:
+        return Readings(features, rows, _first_of_stretch(rows, starts))
+    if recipe.kind == SLOW:
+        every, _ = arrays.slow_features(scaled, starts, recipe.window)
+        return Readings(every[rows], rows, _first_of_stretch(rows, starts))
+    edges = tuple(recipe.edges())
+    envelope = None
+    if recipe.envelope_bands:
+        envelope = recipe.envelope_first, recipe.envelope_bins, tuple(recipe.envelope_edges())
+    within = np.arange(1 - recipe.window, 1)
+    for low in range(0, len(rows), _CHUNK):
+        index = rows[low : low + _CHUNK, None] + within
         for channel in range(channels):
-            part = arrays.fast_features(scaled[:, channel][index], edges)
+            part = arrays.fast_features(scaled[:, channel][index], edges, envelope)
             features[low : low + _CHUNK, channel * width : (channel + 1) * width] = part
-    rows = begin + recipe.window - 1
     return Readings(features, rows, _first_of_stretch(rows, starts))
+
+
+def model_inputs(recipe: Recipe, scaled: Integers, readings: Readings, scalings: list[Scaling]) -> Integers:
+    """What the model reads for each reading: its scaled features, or the samples of its window (see `Recipe.samples`).
+
+    `scalings` are those of the features.
+    """
+    if recipe.samples:
+        return sample_inputs(KIND_SLOW if recipe.kind == SLOW else KIND_FAST, scaled, readings.rows, recipe.window)
+    return scaled_features(readings.features, scalings)
 
 
 def scaled_features(raw: Integers, scalings: list[Scaling]) -> Integers:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.training.faults import fast_faults, slow_faults
-from cloud.training.features import raw_features, scaled_counts, scaled_features, stretch_starts
+from cloud.training.features import model_inputs, raw_features, scaled_counts, stretch_starts
 from cloud.training.recipe import Recipe
 from cloud.training.train import recipe_of
 from shared.identity import SLOW
@@ -109,7 +109,7 @@ def rates(image: ImageContent, held: HeldBack) -> Rates:
 
 
 def _features(image: ImageContent, held: HeldBack, counts: NDArray[np.int32] | None = None) -> Integers:
-    """Scaled features of the held-back readings as this image makes them; `counts` instead of theirs."""
+    """What this image's model reads of the held-back readings; `counts` instead of theirs."""
     if held.features is not None:
         return held.features.astype(np.int64)
     assert held.counts is not None
@@ -118,7 +118,7 @@ def _features(image: ImageContent, held: HeldBack, counts: NDArray[np.int32] | N
     recipe = recipe_of(image)
     starts = stretch_starts(held.times_ns, held.starts, recipe.gap_ns)
     scaled = scaled_counts(held.counts if counts is None else counts, image.channels, starts)
-    return scaled_features(raw_features(recipe, scaled, starts).features, image.features)
+    return model_inputs(recipe, scaled, raw_features(recipe, scaled, starts), image.features)
 
 
 def _faulty(image: ImageContent, held: HeldBack) -> Iterator[tuple[str, Integers]]:

@@ -85,6 +85,8 @@ def channel_scalings(profile: DeviceProfile, counts: NDArray[np.int32]) -> list[
 
 def feature_scalings(recipe: Recipe, raw: Integers) -> list[Scaling]:
     """One scaling per feature from healthy raw features (readings, features)."""
+    if not raw.shape[1]:
+        return []
     centre, deviation = robust_spread(raw.astype(np.float64))
     floor, constant = _references(recipe, raw.shape[1] // recipe.features_per_channel())
     deviation = np.where(deviation > 0, np.maximum(deviation, floor), constant)

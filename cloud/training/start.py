@@ -21,6 +21,14 @@ LINEAR_DEVIATIONS = 3.0
 _DEVIATION_MIN = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What a denoising autoencoder is asked to undo: the part of the inputs that is hidden, noise on the others."""
+
+    hidden_part: float
+    noise: float
+
+
 @dataclass(frozen=True, eq=False)
 class LinearDenoiser:
     """``mean + (x - mean) @ encoder @ decoder`` of rank k: `encoder` (features, k), `decoder` (k, features).
@@ -34,11 +42,11 @@ class LinearDenoiser:
     deviations: Wide
 
 
-def linear_denoiser(x: Floats, rank: int, hidden_part: float, noise: float) -> LinearDenoiser:
+def linear_denoiser(x: Floats, rank: int, disturbance: Disturbance) -> LinearDenoiser:
     """The map of `rank` that best restores rows (rows, features) of which a part is hidden, the rest noisy.
 
     >>> x = np.random.default_rng(0).normal(size=(500, 1)) * np.ones((1, 4))
-    >>> found = linear_denoiser(x.astype(np.float32), 1, 0.3, 0.3)
+    >>> found = linear_denoiser(x.astype(np.float32), 1, Disturbance(0.3, 0.3))
     >>> restored = np.array([1.0, 1.0, 1.0, 0.0]) @ found.encoder @ found.decoder
     >>> bool((np.abs(restored - 1) < 0.15).all())
     True
@@ -46,9 +54,9 @@ def linear_denoiser(x: Floats, rank: int, hidden_part: float, noise: float) -> L
     mean = x.mean(axis=0, dtype=np.float64)
     centred = x.astype(np.float64) - mean
     covariance = centred.T @ centred / len(x)
-    shown = 1.0 - hidden_part
+    shown = 1.0 - disturbance.hidden_part
     seen = shown * shown * covariance
-    np.fill_diagonal(seen, shown * (np.diag(covariance) + noise * noise))
+    np.fill_diagonal(seen, shown * (np.diag(covariance) + disturbance.noise**2))
     restoring = np.linalg.solve(seen, shown * covariance)
     values, vectors = np.linalg.eigh(seen)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.errors import CloudError
-from cloud.training.autoencoder import Autoencoder, Trainer, as_inputs, input_limit
+from cloud.training.autoencoder import DenseNetwork, Network, Reconstructor, as_inputs, input_limit
 from cloud.training.calibrate import (
     BLOCKS,
     Threshold,
@@ -19,10 +19,12 @@ from cloud.training.calibrate import (
     threshold_of,
 )
 from cloud.training.convert import Quantized, quantize
-from cloud.training.features import raw_features, scaled_counts, scaled_features, stretch_starts
+from cloud.training.convolutional import ConvolutionalNetwork
+from cloud.training.features import model_inputs, raw_features, scaled_counts, scaled_features, stretch_starts
 from cloud.training.golden import with_golden
 from cloud.training.recipe import Recipe
 from cloud.training.scalings import channel_scalings, feature_scalings
+from cloud.training.trainer import Trainer
 from shared import model_image
 from shared.identity import SLOW, DeviceProfile
 from shared.model_image import ImageContent, Scaling
@@ -49,7 +51,7 @@ class TrainedModel:
     content: ImageContent
     unsigned: bytes
     tflite: bytes
-    autoencoder: Autoencoder
+    autoencoder: Reconstructor
     input_limit: float
     metrics: dict[str, Any]
     provisional: bool
@@ -104,9 +106,15 @@ def train_image(
     report("features", 0, 1)
     begins = stretch_starts(times_ns, starts, recipe.gap_ns)
     channels = channel_scalings(profile, counts)
-    raw = raw_features(recipe, scaled_counts(counts, channels, begins), begins).features
+    scaled = scaled_counts(counts, channels, begins)
+    readings = raw_features(recipe, scaled, begins)
+    raw = readings.features
     _check_readings(len(raw), recipe, profile.device)
     report("features", 1, 1)
+    if recipe.samples:
+        content = _content(profile, recipe, version, channels, feature_scalings(recipe, raw))
+        inputs = model_inputs(recipe, scaled, readings, content.features)
+        return _train(recipe, inputs, None, lambda _: content, seed, report)
 
     def scalings_without(kept: NDArray[np.bool_]) -> list[Scaling]:
         return feature_scalings(recipe, raw[kept])
@@ -131,6 +139,10 @@ def retrain_from_features(
     """
     report = progress or _silent
     recipe = recipe_of(current)
+    if recipe.samples:
+        raise CloudError(
+            "The device's model reads samples, and it sends features: train it from a recording of samples."
+        )
     wide = features.astype(np.int64)
     _check_readings(len(wide), recipe, "")
     content = model_image.read(model_image.seal(model_image.encode(current)))
@@ -141,7 +153,18 @@ def retrain_from_features(
 def recipe_of(content: ImageContent) -> Recipe:
     """The recipe that an image carries."""
     kind = SLOW if content.kind == KIND_SLOW else "fast"
-    return Recipe(kind, content.window, content.hop, content.bands, content.gap_ns, content.sample_rate_millihertz)
+    return Recipe(
+        kind,
+        content.window,
+        content.hop,
+        content.bands,
+        content.gap_ns,
+        content.sample_rate_millihertz,
+        content.samples,
+        max(0, len(content.envelope_edges) - 1),
+        content.envelope_first,
+        content.envelope_bins,
+    )
 
 
 def _train(
@@ -152,10 +175,12 @@ def _train(
     seed: int,
     report: Progress,
 ) -> TrainedModel:
-    """Judge each block by a model of the others, then train on all; without `scalings_without`, `raw` is scaled."""
+    """Judge each block by a model of the others, then train on all; without `scalings_without`, `raw` is what the model
+    reads."""
     stages = BLOCKS + 1
     report("training", 0, stages)
-    trainer = Trainer(raw.shape[1], seed)
+    trainer = Trainer(_network(recipe, raw.shape[1]), seed)
+    units = recipe.units
     blocks = block_numbers(len(raw))
     unseen = np.zeros_like(raw)
     steps = []
@@ -167,18 +192,18 @@ def _train(
     for block in range(BLOCKS):
         held = blocks == block
         content, features = prepared(~held)
-        limit = input_limit(features[~held])
-        x = as_inputs(features, limit)
+        limit = input_limit(features[~held], units)
+        x = as_inputs(features, limit, units)
         autoencoder, taken = trainer.fit(x[~held], x[held])
         steps.append(taken)
-        _install(content, quantize(autoencoder, x[~held], limit))
+        _install(content, quantize(autoencoder, x[~held], limit, units))
         unseen[held] = errors_of(content, features[held])
         report("training", block + 1, stages)
     content, features = prepared(np.ones(len(raw), np.bool_))
-    limit = input_limit(features)
-    x = as_inputs(features, limit)
+    limit = input_limit(features, units)
+    x = as_inputs(features, limit, units)
     autoencoder, _ = trainer.fit(x, steps=int(np.median(steps)))
-    quantized = quantize(autoencoder, x, limit)
+    quantized = quantize(autoencoder, x, limit, units)
     _install(content, quantized)
     report("training", stages, stages)
 
@@ -191,6 +216,12 @@ def _train(
     metrics = _metrics(content, threshold, features, unseen, int(np.median(steps)), len(unsigned))
     report("calibration", 1, 1)
     return TrainedModel(content, unsigned, quantized.tflite, autoencoder, limit, metrics, threshold.provisional)
+
+
+def _network(recipe: Recipe, inputs: int) -> Network:
+    if recipe.samples:
+        return ConvolutionalNetwork(recipe.window, inputs // recipe.window)
+    return DenseNetwork(inputs)
 
 
 def _content(
@@ -208,8 +239,12 @@ def _content(
         channels=channels,
         edges=recipe.edges(),
         features=features,
-        weights=[1] * len(features),
+        weights=[1] * (recipe.window * len(channels) if recipe.samples else len(features)),
         layers=[],
+        samples=recipe.samples,
+        envelope_first=recipe.envelope_first,
+        envelope_bins=recipe.envelope_bins,
+        envelope_edges=recipe.envelope_edges(),
     )
 
 
@@ -234,7 +269,7 @@ def _metrics(
         "flagged_unseen_rate": float(np.mean(sums_of(content.weights, unseen) >= threshold.value)),
         "flagged_training_rate": float(np.mean(scores >= 4096)),
         "training_steps": steps,
-        "macs": sum(layer.inputs * layer.outputs for layer in content.layers),
+        "macs": sum(layer.outputs * layer.columns for layer in content.layers),
         "image_bytes": size + 72,
     }
 

@@ -7,7 +7,7 @@ import pytest
 
 from cloud.training.autoencoder import Autoencoder, widths_for
 from cloud.training.rounding import rounded
-from cloud.training.start import linear_denoiser, started
+from cloud.training.start import Disturbance, linear_denoiser, started
 
 FEATURES = 16
 
@@ -32,7 +32,7 @@ def as_autoencoder(weights: list[np.ndarray]) -> Autoencoder:
 
 
 def test_the_start_is_the_linear_denoiser_whatever_was_drawn(rows):
-    denoiser = linear_denoiser(rows, 4, 0.3, 0.3)
+    denoiser = linear_denoiser(rows, 4, Disturbance(0.3, 0.3))
     centred = rows - denoiser.mean
     expected = denoiser.mean + centred @ denoiser.encoder @ denoiser.decoder
     # where no unit is below the begin of its ReLU the two are the same map
@@ -47,7 +47,7 @@ def test_the_start_is_the_linear_denoiser_whatever_was_drawn(rows):
 def test_the_denoiser_restores_hidden_features_better_than_principal_components(rows):
     draw = np.random.default_rng(2)
     shown = np.where(draw.random(rows.shape) < 0.7, rows - rows.mean(axis=0), 0.0)
-    denoiser = linear_denoiser(rows, 3, 0.3, 0.0)
+    denoiser = linear_denoiser(rows, 3, Disturbance(0.3, 0.0))
     _, _, directions = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     wanted = rows - rows.mean(axis=0)
     errors = [
@@ -58,7 +58,7 @@ def test_the_denoiser_restores_hidden_features_better_than_principal_components(
 
 
 def test_silent_units_are_not_dead(rows):
-    denoiser = linear_denoiser(rows, 4, 0.3, 0.3)
+    denoiser = linear_denoiser(rows, 4, Disturbance(0.3, 0.3))
     kernel, bias = started(drawn(3), denoiser, 2.0)[:2]
     active = (rows @ kernel + bias > 0)[:, 4:].mean(axis=0)
     assert ((active > 0.1) & (active < 0.9)).all()
@@ -67,12 +67,12 @@ def test_silent_units_are_not_dead(rows):
 def test_a_constant_feature_and_few_rows_have_a_start(rows):
     few = rows[:5].copy()
     few[:, 0] = 3.0
-    weights = started(drawn(4), linear_denoiser(few, 4, 0.3, 0.3), 2.0)
+    weights = started(drawn(4), linear_denoiser(few, 4, Disturbance(0.3, 0.3)), 2.0)
     assert all(np.isfinite(weight).all() for weight in weights)
 
 
 def test_rounded_weights_follow_the_layers_and_the_converter_finds_them_again(rows):
-    autoencoder = as_autoencoder(started(drawn(5), linear_denoiser(rows, 4, 0.3, 0.3), 2.0))
+    autoencoder = as_autoencoder(started(drawn(5), linear_denoiser(rows, 4, Disturbance(0.3, 0.3)), 2.0))
     wide = np.concatenate([rows, 3 * rows])
     found = rounded(autoencoder, wide)
     for before, after in zip(autoencoder.kernels, found.kernels, strict=True):
