@@ -8,10 +8,11 @@ import warnings
 import numpy as np
 import pytest
 
-from cloud.training.autoencoder import Autoencoder, load_tensorflow
+from cloud.training.autoencoder import Autoencoder
 from cloud.training.convert import interpreter_of, quantize
 from cloud.training.recipe import recipe_for
 from cloud.training.train import train_image
+from cloud.training.trainer import load_tensorflow
 from shared.quantized import arrays
 from shared.quantized.convolution import runnable
 from shared.recordings.profile import profile_of
