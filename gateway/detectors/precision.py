@@ -54,16 +54,18 @@ def inverse_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def product(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``left @ right``, rows times a matrix (n, d) and (d, k): column after column is added, whatever n is.
+    """``left @ right``, rows times a matrix, (n, d) and (d, k), or many of both, (..., n, d) and (..., d, k).
 
-    A row has the same bits alone and among others, which a matrix product of BLAS does not promise.
+    Column after column of `left` is added, whatever n is: a row has the same bits alone and among others, which a
+    matrix product of BLAS does not promise.
     """
-    total = left[:, 0, None] * right[0]
-    part = np.empty_like(total)
-    for column in range(1, len(right)):
-        np.multiply(left[:, column, None], right[column], out=part)
-        total += part
-    return np.asarray(total)
+    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    if right.shape[-1] > 1:
+        # The last axis is the innermost loop of an einsum, so that the sums run over the axis before it in order.
+        found: NDArray[np.float64] = np.einsum("...ij,...jk->...ik", left, right, optimize=False)
+        return found
+    # One column has no such loop: a running sum is in order by its definition.
+    return np.asarray(np.add.accumulate(left * right[..., None, :, 0], axis=-1)[..., -1:])
 
 
 def times(matrix: NDArray[np.float64], vector: NDArray[np.float64]) -> NDArray[np.float64]:
