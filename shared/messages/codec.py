@@ -157,8 +157,32 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a bearing or shaft that a feature's band holds; `hertz` at the declared speed."""
+
+    name: str
+    hertz: float
+    channel: str
+    feature: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resemblance:
+    """An earlier alarm of the asset that was explained much like this one; `likeness` from 0 to 1."""
+
+    identifier: str
+    begin_ns: int
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alarm of an asset as it stands now. The id stays from begin to end."""
+    """An alarm of an asset as it stands now. The id stays from begin to end.
+
+    `since_ns`: when the change behind it most likely began, None where it is not known. `detectors`: what spoke up, in
+    words. `lines`: the nearest to what was seen first. `like`: the nearest earlier alarm, None where none is near.
+    """
 
     identifier: str
     asset: str
@@ -168,6 +192,10 @@ class Alarm:
     peak_score: float
     provisional: bool
     reasons: tuple[Reason, ...]
+    since_ns: int | None = None
+    detectors: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+    like: Resemblance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -522,32 +550,81 @@ def decode_rescore(payload: bytes) -> Rescore:
 
 
 def encode_alarm(alarm: Alarm) -> bytes:
-    """CBOR of an alarm."""
-    return _dump(
-        {
-            0: FORMAT,
-            1: alarm.identifier,
-            2: alarm.asset,
-            3: alarm.device,
-            4: alarm.begin_ns,
-            5: alarm.end_ns,
-            6: float(alarm.peak_score),
-            7: alarm.provisional,
-            8: [[r.channel, r.feature, float(r.distance), r.sentence] for r in alarm.reasons],
-        }
+    """CBOR of an alarm; what is not known is left out."""
+    fields: dict[int, Any] = {
+        0: FORMAT,
+        1: alarm.identifier,
+        2: alarm.asset,
+        3: alarm.device,
+        4: alarm.begin_ns,
+        5: alarm.end_ns,
+        6: float(alarm.peak_score),
+        7: alarm.provisional,
+        8: [[r.channel, r.feature, float(r.distance), r.sentence] for r in alarm.reasons],
+    }
+    if alarm.since_ns is not None:
+        fields[9] = alarm.since_ns
+    if alarm.detectors:
+        fields[10] = list(alarm.detectors)
+    if alarm.lines:
+        fields[11] = [[x.name, float(x.hertz), x.channel, x.feature, x.sentence] for x in alarm.lines]
+    if alarm.like is not None:
+        fields[12] = [alarm.like.identifier, alarm.like.begin_ns, float(alarm.like.likeness)]
+    return _dump(fields)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def _is_entry(entry: Any, kinds: tuple[Callable[[Any], bool], ...]) -> bool:
+    return (
+        isinstance(entry, list)
+        and len(entry) == len(kinds)
+        and all(kind(value) for kind, value in zip(kinds, entry, strict=True))
     )
 
 
 def _reason(fields: _Fields, entry: Any) -> Reason:
-    kinds: tuple[Callable[[Any], bool], ...] = (
-        lambda value: isinstance(value, str),
-        lambda value: isinstance(value, str),
-        lambda value: isinstance(value, float) and math.isfinite(value),
-        lambda value: isinstance(value, str),
-    )
-    if not (isinstance(entry, list) and len(entry) == 4 and all(k(v) for k, v in zip(kinds, entry, strict=True))):
+    if not _is_entry(entry, (_is_text, _is_text, _is_number, _is_text)):
         raise fields.fail(8, "must hold [channel, feature, distance, sentence] per reason")
     return Reason(*entry)
+
+
+def _since(fields: _Fields) -> int | None:
+    return fields.integer(9, -(2**63), 2**63 - 1) if fields.has(9) else None
+
+
+def _detectors(fields: _Fields) -> tuple[str, ...]:
+    found = fields.take(10) if fields.has(10) else []
+    if not (isinstance(found, list) and all(map(_is_text, found))):
+        raise fields.fail(10, "must list texts")
+    return tuple(found)
+
+
+def _lines(fields: _Fields) -> tuple[Line, ...]:
+    found = fields.take(11) if fields.has(11) else []
+    kinds = (_is_text, _is_number, _is_text, _is_text, _is_text)
+    if not (isinstance(found, list) and all(_is_entry(entry, kinds) for entry in found)):
+        raise fields.fail(11, "must hold [name, hertz, channel, feature, sentence] per line")
+    return tuple(Line(*entry) for entry in found)
+
+
+def _like(fields: _Fields) -> Resemblance | None:
+    if not fields.has(12):
+        return None
+    entry = fields.take(12)
+    if not _is_entry(entry, (_is_text, _is_time, _is_number)):
+        raise fields.fail(12, "must be [id, begin, likeness]")
+    return Resemblance(*entry)
 
 
 def decode_alarm(payload: bytes) -> Alarm:
@@ -558,15 +635,17 @@ def decode_alarm(payload: bytes) -> Alarm:
     end = fields.take(5)
     if not (end is None or (type(end) is int and begin <= end < 2**63)):
         raise fields.fail(5, "must be null or not before the begin")
-    peak, provisional, reasons = fields.number(6), fields.take(7), fields.take(8)
+    peak, provisional, entries = fields.number(6), fields.take(7), fields.take(8)
     if type(provisional) is not bool:
         raise fields.fail(7, "must be true or false")
-    if not isinstance(reasons, list):
+    if not isinstance(entries, list):
         raise fields.fail(8, "must list the reasons")
+    reasons = tuple(_reason(fields, entry) for entry in entries)
+    since, detectors, lines, like = _since(fields), _detectors(fields), _lines(fields), _like(fields)
     fields.finish()
     return Alarm(
-        identifier, asset, device, begin, end, peak, provisional, tuple(_reason(fields, entry) for entry in reasons)
-    )
+        identifier, asset, device, begin, end, peak, provisional, reasons, since, detectors, lines, like
+    )  # fmt: skip
 
 
 def encode_counters(counters: Counters) -> bytes:

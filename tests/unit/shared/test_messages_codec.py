@@ -82,7 +82,13 @@ def alarms(draw):
     begin = draw(st.integers(-(2**63), 2**63 - 1))
     end = draw(st.none() | st.integers(begin, 2**63 - 1))
     reasons = tuple(draw(st.lists(st.builds(codec.Reason, texts, texts, numbers, texts), max_size=3)))
-    return codec.Alarm(draw(texts), draw(texts), draw(ids), begin, end, draw(numbers), draw(st.booleans()), reasons)
+    times = st.integers(-(2**63), 2**63 - 1)
+    lines = tuple(draw(st.lists(st.builds(codec.Line, texts, numbers, texts, texts, texts), max_size=2)))
+    like = draw(st.none() | st.builds(codec.Resemblance, texts, times, numbers))
+    peak, provisional, since = draw(numbers), draw(st.booleans()), draw(st.none() | times)
+    spoken = tuple(draw(st.lists(texts, max_size=2)))
+    name, asset, device = draw(texts), draw(texts), draw(ids)
+    return codec.Alarm(name, asset, device, begin, end, peak, provisional, reasons, since, spoken, lines, like)
 
 
 names = st.lists(texts, max_size=4).map(tuple)
@@ -335,6 +341,10 @@ BROKEN = {
     "reasons a map": ("alarm", {8: {}}, "list the reasons"),
     "reason of three": ("alarm", {8: [["a", "b", 1.0]]}, "per reason"),
     "reason not finite": ("alarm", {8: [["a", "b", float("inf"), "c"]]}, "per reason"),
+    "since a text": ("alarm", {9: "now"}, "field 9 must be an integer"),
+    "detectors a text": ("alarm", {10: "sensor"}, "list texts"),
+    "line of two": ("alarm", {11: [["BPFO", 107.0]]}, "per line"),
+    "like without a begin": ("alarm", {12: ["a", None, 0.5]}, "likeness"),
 }
 
 
