@@ -7,6 +7,7 @@ A channel that drifted while it was healthy is judged against its own slow mean,
 ramp over days stays a ramp. The slow mean stands still while the device is in alarm.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from gateway.detectors.precision import invert, moments, product
 from gateway.detectors.running_means import RunningMeans
 from gateway.detectors.season import Season
+from gateway.detectors.stacking import stacked
 
 Floats = NDArray[np.float64]
 
@@ -41,14 +43,15 @@ KINDS = ("short mean", "long mean", "deviation")
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """Features of m readings: `blocks`, each (m, d), are judged by whitened distances; `states` (m, 4 k) by
-    prototypes; `usual` (m, k) is what was taken out of each channel, in healthy deviations."""
+    prototypes; `usual` (m, k) is what was taken out of each channel, in healthy deviations. Of D devices: (D, m, ...).
+    """
 
     blocks: tuple[Floats, ...]
     states: Floats
     usual: Floats
 
-    def part(self, rows: NDArray[Any] | slice) -> "Found":
-        """The features of some of the readings."""
+    def part(self, rows: NDArray[Any] | slice | int) -> "Found":
+        """The features of some of the readings, or of one of the devices."""
         return Found(tuple(block[rows] for block in self.blocks), self.states[rows], self.usual[rows])
 
 
@@ -124,47 +127,77 @@ class RowFeatures:
 
     def run(self, times_ns: NDArray[np.int64], starts: NDArray[np.bool_], values: Floats, *, learn: bool) -> Found:
         """Features of m readings that follow the earlier ones; `learn`: the slow means move with them."""
-        limited = np.minimum(np.maximum((values - self.mean) / self.scale, -VALUE_LIMIT), VALUE_LIMIT)
-        usual = self._season.expected(times_ns)
-        if self._drifting.any():
-            steady = limited - usual
-            if learn:
-                slow, _ = self._slow.run(steady, np.zeros(len(values), np.bool_))
-            else:
-                slow = np.broadcast_to(self._slow.means / np.maximum(self._slow.weights, 1e-300), steady.shape)
-            usual = usual + np.where(self._drifting, slow, 0.0)
-        clean = np.minimum(np.maximum((limited - usual) / self.unit, -VALUE_LIMIT), VALUE_LIMIT)
-        means, weights = self._means(clean, starts)
-        channels = len(self.mean)
-        short, long, squares, rest, rest_squares, steps = (
-            means[:, column * channels : (column + 1) * channels] for column in range(6)
+        return self.run_together([self], times_ns[None], starts[None], values[None], [learn]).part(0)
+
+    @classmethod
+    def run_together(
+        cls,
+        devices: Sequence[Self],
+        times_ns: NDArray[np.int64],
+        starts: NDArray[np.bool_],
+        values: Floats,
+        learn: Sequence[bool],
+    ) -> Found:
+        """`run` of D devices with k channels each: times and starts (D, m), values (D, m, k)."""
+        mean, scale, unit = (
+            stacked([getattr(device, name) for device in devices])[:, None] for name in ("mean", "scale", "unit")
         )
-        young = 1.0 - weights[:, channels : 2 * channels]
-        deviation = self._log_deviation(squares - long * long, young * self._usual_variance[0])
-        residual = self._log_deviation(rest_squares - rest * rest, young * self._usual_variance[1])
+        limited = np.minimum(np.maximum((values - mean) / scale, -VALUE_LIMIT), VALUE_LIMIT)
+        usual = Season.expected_together([device._season for device in devices], times_ns)
+        for number, device in enumerate(devices):
+            if device._drifting.any():
+                slow = device._slow_means(limited[number] - usual[number], learn[number])
+                usual[number] += np.where(device._drifting, slow, 0.0)
+        clean = np.minimum(np.maximum((limited - usual) / unit, -VALUE_LIMIT), VALUE_LIMIT)
+        means, weights = cls._means_together(devices, clean, starts)
+        channels = values.shape[2]
+        short, long, squares, rest, rest_squares, steps = (
+            means[..., column * channels : (column + 1) * channels] for column in range(6)
+        )
+        young = 1.0 - weights[..., channels : 2 * channels]
+        assumed = stacked([device._usual_variance for device in devices])
+        deviation = _log_deviation(squares - long * long, young * assumed[:, None, 0])
+        residual = _log_deviation(rest_squares - rest * rest, young * assumed[:, None, 1])
         step = np.log(np.sqrt(np.maximum(steps, 0.0)) + DEVIATION_OFFSET)
         return Found(
-            (np.concatenate((short, long, deviation), axis=1), np.concatenate((short, long, residual), axis=1)),
-            np.concatenate((np.where(np.isnan(clean), short, clean), long, deviation, step), axis=1),
+            (np.concatenate((short, long, deviation), axis=2), np.concatenate((short, long, residual), axis=2)),
+            np.concatenate((np.where(np.isnan(clean), short, clean), long, deviation, step), axis=2),
             usual,
         )
 
-    def _log_deviation(self, variance: Floats, assumed: Floats) -> Floats:
-        return np.asarray(np.log(np.sqrt(np.maximum(variance, 0.0) + assumed) + DEVIATION_OFFSET))
+    def _slow_means(self, steady: Floats, learn: bool) -> Floats:
+        """The slow mean that each of these rows is judged against, (m, k) or (k,)."""
+        if learn:
+            return self._slow.run(steady, np.zeros(len(steady), np.bool_))[0]
+        return np.asarray(self._slow.means / np.maximum(self._slow.weights, 1e-300))
 
     def _means(self, clean: Floats, starts: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        means, weights = self._means_together([self], clean[None], starts[None])
+        return means[0], weights[0]
+
+    @staticmethod
+    def _means_together(
+        devices: Sequence["RowFeatures"], clean: Floats, starts: NDArray[np.bool_]
+    ) -> tuple[Floats, Floats]:
         """Running means of all columns: the values twice, their squares, residuals, their squares, squared steps."""
-        held = _held(clean, starts, self._last)
-        before = np.concatenate((self._last[None], held[:-1]))
-        before[starts] = held[starts]
-        self._last = held[-1].copy() if len(held) else self._last
         missing = np.isnan(clean)
-        rest = product(held - self._residual_centre, self._residuals)
+        gaps = bool(missing.any())
+        held = clean
+        if gaps:
+            held = np.stack([_held(clean[n], starts[n], device._last) for n, device in enumerate(devices)])
+        last = stacked([device._last for device in devices])[:, None]
+        before = np.concatenate((last, held[:, :-1]), axis=1)[:, : held.shape[1]]
+        before[starts] = held[starts]
+        if held.shape[1]:
+            for number, device in enumerate(devices):
+                device._last = held[number, -1].copy()
+        centre = stacked([device._residual_centre for device in devices])[:, None]
+        rest = product(held - centre, stacked([device._residuals for device in devices]))
         steps = (held - before) ** 2
-        if missing.any():
+        if gaps:
             rest, steps = np.where(missing, np.nan, rest), np.where(missing, np.nan, steps)
-        columns = (clean, clean, clean * clean, rest, rest * rest, steps)
-        return self._running.run(np.concatenate(columns, axis=1), starts)
+        columns = np.concatenate((clean, clean, clean * clean, rest, rest * rest, steps), axis=2)
+        return RunningMeans.run_together([device._running for device in devices], columns, starts)
 
     def fields(self) -> dict[str, Any]:
         """Everything that later features depend on."""
@@ -198,6 +231,10 @@ class RowFeatures:
         if any(array.shape != (channels,) for array in arrays) or restored._residuals.shape != (channels, channels):
             raise ValueError("the features' arrays differ in size")
         return restored
+
+
+def _log_deviation(variance: Floats, assumed: Floats) -> Floats:
+    return np.asarray(np.log(np.sqrt(np.maximum(variance, 0.0) + assumed) + DEVIATION_OFFSET))
 
 
 def _held(values: Floats, starts: NDArray[np.bool_], last: Floats) -> Floats:

@@ -5,10 +5,13 @@ three times in the healthy part and explain a tenth of the variance of readings 
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gateway.detectors.stacking import stacked
 
 Floats = NDArray[np.float64]
 
@@ -73,9 +76,22 @@ class Season:
 
     def expected(self, times_ns: NDArray[np.int64]) -> Floats:
         """What of each channel the season explains at these times, (m, channels)."""
-        if not self.period:
-            return np.zeros((len(times_ns), len(self.shares)))
-        return np.asarray(self.shares * self._at(self.places(times_ns)))
+        return self.expected_together([self], times_ns[None])[0]
+
+    @staticmethod
+    def expected_together(seasons: Sequence["Season"], times_ns: NDArray[np.int64]) -> Floats:
+        """`expected` of D devices with as many channels, (D, m, channels), at times (D, m)."""
+        expected = np.zeros((*times_ns.shape, len(seasons[0].shares)))
+        numbers = [number for number, season in enumerate(seasons) if season.period]
+        if not numbers:
+            return expected
+        found = [seasons[number] for number in numbers]
+        places = stacked([season.places(times) for season, times in zip(found, times_ns[numbers], strict=True)])
+        period = np.array([[season.period] for season in found])
+        first = BINS * np.arange(len(found))[:, None]
+        about = _between(np.concatenate([season.profile for season in found]), first, places, period)
+        expected[numbers] = stacked([season.shares for season in found])[:, None] * about
+        return expected
 
     def _profile_of(self, values: Floats, index: NDArray[np.int64]) -> Floats:
         bins = (index % self.period) * BINS // self.period
@@ -83,11 +99,8 @@ class Season:
         sums = [np.bincount(bins, column, minlength=BINS) for column in np.ascontiguousarray(values.T)]
         return np.asarray(np.stack(sums, axis=1) / np.maximum(counts, 1)[:, None])
 
-    def _at(self, index: NDArray[np.int64]) -> Floats:
-        place = (index % self.period) * BINS / self.period - 0.5
-        low = np.floor(place).astype(np.int64)
-        share = (place - low)[:, None]
-        return np.asarray(self.profile[low % BINS] * (1.0 - share) + self.profile[(low + 1) % BINS] * share)
+    def _at(self, places: NDArray[np.int64]) -> Floats:
+        return _between(self.profile, 0, places, self.period)
 
     def fields(self) -> dict[str, Any]:
         """What later readings depend on; the profile only where there is one."""
@@ -109,6 +122,16 @@ class Season:
         if not period:
             profile = np.zeros((BINS, len(shares)))
         return cls(period, int(fields["season begin"]), max(1, int(fields["season step"])), profile, shares)
+
+
+def _between(
+    profile: Floats, first: NDArray[np.int64] | int, places: NDArray[np.int64], period: NDArray[np.int64] | int
+) -> Floats:
+    """The profile that begins in row `first` at `places` of its period, linear between its parts."""
+    place = (places % period) * BINS / period - 0.5
+    low = np.floor(place).astype(np.int64)
+    share = (place - low)[..., None]
+    return np.asarray(profile[low % BINS + first] * (1.0 - share) + profile[(low + 1) % BINS + first] * share)
 
 
 def _period(values: Floats) -> tuple[NDArray[np.bool_], int]:

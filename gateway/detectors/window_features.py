@@ -1,11 +1,13 @@
 """The features of a fast device: each reading is a whole window that its sensor has already made features of."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detectors.row_features import VALUE_LIMIT, Found
+from gateway.detectors.stacking import stacked
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +35,21 @@ class WindowFeatures:
 
     def run(self, times_ns: NDArray[np.int64], starts: NDArray[np.bool_], values: Floats, *, learn: bool) -> Found:
         """Features of m readings."""
-        clean = np.minimum(np.maximum((values - self.mean) / self.scale, -VALUE_LIMIT), VALUE_LIMIT)
+        return self.run_together([self], times_ns[None], starts[None], values[None], [learn]).part(0)
+
+    @classmethod
+    def run_together(
+        cls,
+        devices: Sequence[Self],
+        times_ns: NDArray[np.int64],
+        starts: NDArray[np.bool_],
+        values: Floats,
+        learn: Sequence[bool],
+    ) -> Found:
+        """`run` of D devices with as many columns: times and starts (D, m), values (D, m, columns)."""
+        mean = stacked([device.mean for device in devices])[:, None]
+        scale = stacked([device.scale for device in devices])[:, None]
+        clean = np.minimum(np.maximum((values - mean) / scale, -VALUE_LIMIT), VALUE_LIMIT)
         return Found((clean,), clean, np.zeros(clean.shape))
 
     def fields(self) -> dict[str, Any]:
