@@ -76,7 +76,7 @@ class Season:
 
     def expected(self, times_ns: NDArray[np.int64]) -> Floats:
         """What of each channel the season explains at these times, (m, channels)."""
-        return self.expected_together([self], times_ns[None])[0]
+        return np.asarray(self.expected_together([self], times_ns[None])[0])
 
     @staticmethod
     def expected_together(seasons: Sequence["Season"], times_ns: NDArray[np.int64]) -> Floats:
