@@ -65,7 +65,16 @@ def product(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np
         found: NDArray[np.float64] = np.einsum("...ij,...jk->...ik", left, right, optimize=False)
         return found
     # One column has no such loop: a running sum is in order by its definition.
-    return np.asarray(np.add.accumulate(left * right[..., None, :, 0], axis=-1)[..., -1:])
+    return sums_in_order(left * right[..., None, :, 0])[..., None]
+
+
+def sums_in_order(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums over the last axis, (..., d) to (...), from its first value to its last: a plain sum may go in pairs.
+
+    >>> sums_in_order(np.array([[1e16, 1.0, -1e16]])).tolist()
+    [0.0]
+    """
+    return np.asarray(np.add.accumulate(values, axis=-1)[..., -1])
 
 
 def times(matrix: NDArray[np.float64], vector: NDArray[np.float64]) -> NDArray[np.float64]:

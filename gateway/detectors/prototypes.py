@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detectors.detector import Floats, healthy_moments, row_of
-from gateway.detectors.precision import product
+from gateway.detectors.precision import product, sums_in_order
 
 #: Healthy rows that are kept, thinned evenly.
 PROTOTYPES = 128
@@ -39,7 +39,7 @@ class Prototypes:
         self._kept = kept
         wide = kept.astype(np.float64)
         self._columns = np.ascontiguousarray(wide.T)
-        self._squares = _row_sums(wide * wide)
+        self._squares = sums_in_order(wide * wide)
 
     @classmethod
     def fit(cls, rows: Floats, seed: int = 0) -> Self:
@@ -50,14 +50,28 @@ class Prototypes:
         kept = (rows[places] - centre) / scale
         return cls(centre, scale, np.where(np.isnan(kept), 0.0, kept).astype(np.float16))
 
+    def joined_by(self, rows: Floats, shift: Floats) -> Self:
+        """Prototypes that know healthy rows (n, d) of a new session too, measured as before.
+
+        `shift` (d,) is what is added to old rows to bring them into the features of the session. At most half of the
+        places go to the new rows.
+        """
+        places = np.linspace(0, len(rows) - 1, min(PROTOTYPES // 2, len(rows))).astype(np.int64)
+        new = (rows[places] - self.centre - shift) / self.scale
+        old = self._kept[
+            np.linspace(0, len(self._kept) - 1, min(PROTOTYPES - len(new), len(self._kept))).astype(np.int64)
+        ]
+        kept = np.concatenate((old, np.where(np.isnan(new), 0.0, new).astype(np.float16)))
+        return type(self)(self.centre + shift, self.scale, kept)
+
     def score_many(self, rows: Floats) -> Floats:
         """Scores (m,), above 0: mean squared distance per feature."""
         values = (rows - self.centre) / self.scale
         values = np.where(np.isnan(values), 0.0, values)
-        squares = _row_sums(values * values)[:, None] - 2.0 * product(values, self._columns) + self._squares
+        squares = sums_in_order(values * values)[:, None] - 2.0 * product(values, self._columns) + self._squares
         nearest = min(NEIGHBOURS, len(self._kept))
         found = np.sort(np.partition(squares, nearest - 1, axis=1)[:, :nearest], axis=1)
-        return np.maximum(_row_sums(found) / nearest, _LEAST) / self.features
+        return np.maximum(sums_in_order(found) / nearest, _LEAST) / self.features
 
     def learn_many(self, rows: Floats) -> None:
         """Nothing: what is healthy was told at the fit."""
@@ -80,11 +94,3 @@ class Prototypes:
         if kept.ndim != 2 or kept.shape[1] != len(fields["centre"]) or fields["scale"].shape != fields["centre"].shape:
             raise ValueError("prototypes, centre and scale differ in size")
         return cls(fields["centre"], fields["scale"], kept)
-
-
-def _row_sums(values: Floats) -> Floats:
-    """Sums of rows, column after column: the same bits for one row and for many."""
-    total = values[:, 0].copy()
-    for column in range(1, values.shape[1]):
-        total += values[:, column]
-    return np.asarray(total)

@@ -6,14 +6,15 @@ healthy, and was better on every recording that it was tried on (docs/detection.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detectors.detector import Floats, healthy_moments, row_of
-from gateway.detectors.precision import inverse_root, invert, moments, product
+from gateway.detectors.precision import inverse_root, invert, moments, product, sums_in_order
+from gateway.detectors.stacking import stacked
 
 #: A feature that hardly moved while healthy is judged as if it had moved by this much.
 DEVIATION_FLOOR = 0.1
@@ -61,30 +62,44 @@ class WhitenedDistance:
             begin += size
         return cls(centre, scale, matrices)
 
+    @property
+    def matrices(self) -> tuple[Floats, ...]:
+        """``S**-1.5`` of each group of features, in their order."""
+        return tuple(self._matrices)
+
     def standardised(self, rows: Floats) -> Floats:
         """Rows in healthy deviations from their healthy mean, 0 where missing."""
-        values = (rows - self.centre) / self.scale
+        return np.asarray(self.standardised_together([self], rows[None])[0])
+
+    @staticmethod
+    def standardised_together(distances: Sequence["WhitenedDistance"], rows: Floats) -> Floats:
+        """`standardised` of rows (D, m, d) by D distances."""
+        centre = stacked([distance.centre for distance in distances])[:, None]
+        scale = stacked([distance.scale for distance in distances])[:, None]
+        values = (rows - centre) / scale
         return np.where(np.isnan(values), 0.0, values)
 
     def contributions(self, standardised: Floats) -> Floats:
         """What each feature adds to d times the score, (m, d). Single ones may be negative; their sum is not."""
+        return np.asarray(self.contributions_together([self], standardised[None])[0])
+
+    @staticmethod
+    def contributions_together(distances: Sequence["WhitenedDistance"], standardised: Floats) -> Floats:
+        """`contributions` of rows (D, m, d) to D distances."""
         parts, begin = [], 0
-        for matrix in self._matrices:
-            own = standardised[:, begin : begin + len(matrix)]
-            parts.append(own * product(own, matrix))
-            begin += len(matrix)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        for matrices in zip(*(distance._matrices for distance in distances), strict=True):
+            own = standardised[..., begin : begin + len(matrices[0])]
+            parts.append(own * product(own, stacked(matrices)))
+            begin += len(matrices[0])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
     def score_many(self, rows: Floats) -> Floats:
         """Scores (m,), about 1 for a healthy row."""
         return self.total(self.contributions(self.standardised(rows)))
 
     def total(self, contributions: Floats) -> Floats:
-        """The score of rows from what their features add."""
-        sums = contributions[:, 0].copy()
-        for column in range(1, contributions.shape[1]):
-            sums += contributions[:, column]
-        return np.maximum(sums, 0.0) / self.features
+        """The score of rows from what their features add, (..., d)."""
+        return np.maximum(sums_in_order(contributions), 0.0) / self.features
 
     def learn_many(self, rows: Floats) -> None:
         """Nothing: what is healthy was told at the fit."""
