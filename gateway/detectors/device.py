@@ -18,6 +18,7 @@ from gateway.detectors.novelty_reason import novelty_reason
 from gateway.detectors.order import canonical_order
 from gateway.detectors.recipe import healthy_scale, warm_up
 from gateway.detectors.row_features import RowFeatures
+from gateway.detectors.session import MINIMUM_SESSION_READINGS, session_scale
 from gateway.detectors.tightening import Tightening
 from gateway.detectors.window_features import WindowFeatures
 from gateway.errors import GatewayError
@@ -68,11 +69,16 @@ class DeviceDetector:
         self.healthy_fused: NDArray[np.float64] = np.zeros(0)
         self.healthy_top: NDArray[np.int64] = np.zeros(0, np.int64)
         self.gate = 1.0
+        self.false_alarms_per_day = DEFAULT_FALSE_ALARMS_PER_DAY
+        #: What a score of the sensor is divided by: above 1 where a new session lifts its healthy scores.
+        self.sensor_scale = 1.0
         self._order = order
         self._features = features
         self._level = level
         self._threshold = threshold
         self._novelty = novelty
+        #: What novelty measures from: it follows the machine by itself, whatever the features are measured from.
+        self._novelty_mean = float(features.mean[0])
         self._warm_up = 0
         self._age = 0
         self._stretch: int | None = None
@@ -149,6 +155,7 @@ class DeviceDetector:
         features, found = made.fit(times_ns, starts, ordered, (mean[order], scale[order]))
         level, levels = Level.fit(found.part(judged), share_limit=1.0 if kind == SLOW else WINDOW_SHARE_LIMIT)
         detector = cls(birth, order, features, level, Tightening(levels), Evidence(0.0, 0.0, 1, 1))
+        detector.false_alarms_per_day = false_alarms_per_day
         detector._warm_up, detector._age, detector._stretch = warm_up_readings, int(ages[-1]), int(stretches[-1])
         detector.healthy_scores = np.full(count, np.nan)
         detector.healthy_scores[judged] = detector._scores(levels)
@@ -168,6 +175,57 @@ class DeviceDetector:
                 hold_readings=detector.evidence.span_readings,
             )
         return detector
+
+    def recalibrate(
+        self,
+        rows: NDArray[np.float64],
+        times_ns: NDArray[np.int64],
+        *,
+        stretches: NDArray[np.int64] | None = None,
+        sensor_scores: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Take n readings as normal from now on: a short healthy stretch of a new session of the same machine.
+
+        Centre, covariance, threshold, gate, limit of the alarm and the sensor's scale come from the stretch and from
+        what was known before; a standing alarm ends. `healthy_scores`, `healthy_fused` and `healthy_top` are then those
+        of the stretch. The next reading may follow the stretch, or begin another. Nothing changes if this fails.
+
+        Parameters
+        ----------
+        rows, times_ns, stretches, sensor_scores
+            As `values`, `times_ns`, `stretches` and `sensor_scores` of `commission`; one stretch if none are told.
+
+        Raises
+        ------
+        UsageError
+            Too few of the readings have values, and enough before them.
+        """
+        count = len(rows)
+        ages = _ages(np.zeros(count, np.int64) if stretches is None else stretches)
+        ordered = np.ascontiguousarray(_finite(rows)[:, self._order])
+        judged = (ages > self._warm_up) & np.isfinite(ordered).any(axis=1)
+        if judged.sum() < MINIMUM_SESSION_READINGS:
+            raise UsageError(
+                f"device {self.birth.profile.device}: {judged.sum()} of {count} readings have values and enough before "
+                f"them, at least {MINIMUM_SESSION_READINGS} are needed to calibrate anew; tell a longer normal stretch"
+            )
+        features = type(self._features).from_fields(self._features.fields())
+        shift = features.recentre(times_ns, ordered)
+        found = features.run(times_ns, ages == 1, ordered, learn=True)
+        level, levels, effective = self._level.of_session(found.part(judged), shift)
+        self._features, self._level = features, level
+        self._threshold = Tightening.of_session(levels, effective, self._threshold.height)
+        self.healthy_scores = np.full(count, np.nan)
+        self.healthy_scores[judged] = self._scores(levels)
+        self.gate = min(float(np.quantile(self.healthy_scores[judged], GATE_QUANTILE)), 1.0)
+        self.healthy_top = np.zeros(count, np.int64)
+        self.healthy_top[judged] = self._weights(level.of(found.part(judged))[1]).argmax(axis=1)
+        sensor = np.full(count, np.nan) if sensor_scores is None else sensor_scores
+        self.sensor_scale = session_scale(sensor, self.sensor_scale)
+        self.healthy_fused = fuse(sensor / self.sensor_scale, self.healthy_scores)
+        self.evidence = Evidence.calibrate(times_ns, self.healthy_fused, self.false_alarms_per_day)
+        self._frozen = False
+        self._healthy_levels.clear()
 
     def _scores(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(np.exp(0.5 * (levels - self._threshold.threshold)))
@@ -241,12 +299,12 @@ class DeviceDetector:
         for index, (time_ns, own, other) in enumerate(
             zip(times_ns.tolist(), scores.tolist(), sensor.tolist(), strict=True)
         ):
-            fused = fuse_one(other, own)
+            fused = fuse_one(other / self.sensor_scale, own)
             judgement.fused[part.start + index] = fused
             alarms.append(self.evidence.step(time_ns, fused))
         judgement.alarm[part] = alarms
         if self._novelty is not None:
-            deviations = (rows[:, 0] - self._features.mean[0]) / self._features.scale[0]
+            deviations = (rows[:, 0] - self._novelty_mean) / self._features.scale[0]
             judgement.novelty[part], events = self._novelty.run(times_ns, deviations)
             judgement.alarm[part] |= events
         self._count += len(rows)
@@ -305,6 +363,8 @@ class DeviceDetector:
             "birth": encode_birth(self.birth),
             "order": self._order.astype(np.float64),
             "gate": self.gate,
+            "false alarms per day": self.false_alarms_per_day,
+            "sensor scale": self.sensor_scale,
             "warm up": self._warm_up,
             "age": self._age,
             "stretch": self._stretch,
@@ -315,6 +375,8 @@ class DeviceDetector:
         parts = (self._features, self._level, self._threshold, self.evidence, self._novelty)
         for part in parts:
             own |= {} if part is None else part.fields()
+        if self._novelty is not None:
+            own["novelty mean"] = self._novelty_mean
         return portable.pack(_STATE, own)
 
     @classmethod
@@ -344,6 +406,10 @@ class DeviceDetector:
                 Novelty.from_fields(fields) if "novelty counts" in fields else None,
             )
             detector.gate = fields["gate"]
+            # States of the time before sessions could be calibrated anew lack these.
+            detector.false_alarms_per_day = float(fields.get("false alarms per day", DEFAULT_FALSE_ALARMS_PER_DAY))
+            detector.sensor_scale = float(fields.get("sensor scale", 1.0))
+            detector._novelty_mean = float(fields.get("novelty mean", features.mean[0]))
             detector._warm_up = fields["warm up"]
             detector._age = fields["age"]
             detector._stretch = fields["stretch"]

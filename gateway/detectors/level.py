@@ -5,14 +5,17 @@ distances out of block and within tells whether the healthy part shows all that 
 kept is a good picture; where it does not, every new state would look strange.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors.calibration import out_of_block
+from gateway.detectors.calibration import effective_readings, out_of_block
 from gateway.detectors.prototypes import Prototypes
 from gateway.detectors.row_features import Found
+from gateway.detectors.session import distance_of_session, out_of_fold, recentred
+from gateway.detectors.stacking import stacked
 from gateway.detectors.whitened_distance import WhitenedDistance
 
 Floats = NDArray[np.float64]
@@ -62,24 +65,77 @@ class Level:
         # Readings that were left out of the fit take the level of the one before them that was not.
         return level, np.repeat(levels, step)[: len(found.states)]
 
+    def of_session(self, found: Found, shift: Floats) -> tuple["Level", Floats, float]:
+        """The level of a new session, from the features of its healthy readings; their levels (n,) out of fold; and how
+        many independent readings they tell as much as.
+
+        `shift`: what brings old states into the features of the session.
+        """
+        step = -(-len(found.states) // FIT_ROWS)
+        thinned = found.part(slice(None, None, step))
+        count = len(thinned.states)
+        moved = [recentred(old, block) for old, block in zip(self.distances, thinned.blocks, strict=True)]
+        effective = effective_readings(Level(moved, None, 0.0)._logs(thinned)[:, 0])
+
+        def made(rows: NDArray[np.int64]) -> "Level":
+            told = effective * len(rows) / count
+            distances = [
+                distance_of_session(old, block[rows], told)
+                for old, block in zip(self.distances, thinned.blocks, strict=True)
+            ]
+            kept = None if self.prototypes is None else self.prototypes.joined_by(thinned.states[rows], shift)
+            return Level(distances, kept, self.share)
+
+        level = made(np.arange(count))
+        pairs = out_of_fold(count, lambda rows, fold: made(rows)._logs(thinned.part(fold)))
+        level._spread = self._spread
+        level._middle = np.median(pairs, axis=0)
+        levels = level._fused(pairs[:, 0], None if self.prototypes is None else pairs[:, 1])
+        return level, np.repeat(levels, step)[: len(found.states)], effective
+
+    def _logs(self, found: Found) -> Floats:
+        """Logarithms (m, 2) of the distances and of the distance to what was kept, 0 where nothing was."""
+        first = _mean_log(
+            [distance.score_many(block) for distance, block in zip(self.distances, found.blocks, strict=True)]
+        )
+        second = np.zeros(len(first)) if self.prototypes is None else np.log(self.prototypes.score_many(found.states))
+        return np.stack((first, second), axis=1)
+
     def of(self, found: Found) -> tuple[Floats, tuple[Floats, ...]]:
         """Levels (m,) of readings, and what each feature adds to each distance, standardised to a sum of 1."""
-        added, scores = [], []
-        for distance, block in zip(self.distances, found.blocks, strict=True):
-            contributions = distance.contributions(distance.standardised(block))
-            score = distance.total(contributions)
+        alone = Found(tuple(block[None] for block in found.blocks), found.states[None], found.usual[None])
+        levels, added, _ = self.of_together([self], alone)
+        return levels[0], tuple(parts[0] for parts in added)
+
+    @staticmethod
+    def of_together(levels: Sequence["Level"], found: Found) -> tuple[Floats, tuple[Floats, ...], Floats]:
+        """`of` for readings of D devices with as many features: levels (D, m), what each feature adds, and the features
+        of the first block in healthy deviations (D, m, d)."""
+        added, scores, deviations = [], [], []
+        for number, block in enumerate(found.blocks):
+            distances = [level.distances[number] for level in levels]
+            deviations.append(WhitenedDistance.standardised_together(distances, block))
+            contributions = WhitenedDistance.contributions_together(distances, deviations[-1])
+            score = distances[0].total(contributions)
             scores.append(score)
-            added.append(contributions / np.maximum(score * distance.features, 1e-12)[:, None])
-        second = None if self.prototypes is None else np.log(self.prototypes.score_many(found.states))
-        return self._fused(_mean_log(scores), second), tuple(added)
+            added.append(contributions / np.maximum(score * distances[0].features, 1e-12)[..., None])
+        fused = _mean_log(scores)
+        kept: dict[int, list[int]] = {}
+        for number, level in enumerate(levels):
+            if level.prototypes is not None:
+                kept.setdefault(level.prototypes.kept, []).append(number)
+        for numbers in kept.values():
+            prototypes = [prototype for number in numbers if (prototype := levels[number].prototypes) is not None]
+            second = np.log(Prototypes.score_together(prototypes, found.states[numbers]))
+            share = np.array([[levels[number].share] for number in numbers])
+            middle = stacked([levels[number]._middle for number in numbers])[:, None]
+            spread = stacked([levels[number]._spread for number in numbers])[:, None]
+            fused[numbers] = _in_one_scale(fused[numbers], second, share, middle, spread)
+        return fused, tuple(added), deviations[0]
 
     def _fused(self, first: Floats, second: Floats | None) -> Floats:
         """The distances' level, with that of the prototypes in its scale by their share."""
-        if second is None:
-            return first
-        standard = (first - self._middle[0]) / self._spread[0]
-        other = (second - self._middle[1]) / self._spread[1]
-        return np.asarray(((1.0 - self.share) * standard + self.share * other) * self._spread[0] + self._middle[0])
+        return first if second is None else _in_one_scale(first, second, self.share, self._middle, self._spread)
 
     def fields(self) -> dict[str, Any]:
         """Everything that levels depend on."""
@@ -103,6 +159,13 @@ class Level:
         restored = cls(distances, prototypes, share)
         restored._middle, restored._spread = fields["middle"], fields["spread"]
         return restored
+
+
+def _in_one_scale(first: Floats, second: Floats, share: Floats | float, middle: Floats, spread: Floats) -> Floats:
+    """The first level, with the second in its scale by its share; `middle` and `spread` (..., 2)."""
+    standard = (first - middle[..., 0]) / spread[..., 0]
+    other = (second - middle[..., 1]) / spread[..., 1]
+    return np.asarray(((1.0 - share) * standard + share * other) * spread[..., 0] + middle[..., 0])
 
 
 def _mean_log(scores: list[Floats]) -> Floats:

@@ -125,6 +125,18 @@ class RowFeatures:
         matrix = precision / np.sqrt(np.diag(precision))
         self._residuals = matrix / np.maximum(product(about, matrix).std(axis=0), _RESIDUAL_FLOOR)
 
+    def recentre(self, times_ns: NDArray[np.int64], values: Floats) -> Floats:
+        """Measure from the mean of these values (n, k) of a new session, and begin anew; what that adds to old states
+        (4 k,)."""
+        shift = session_shift((values - self.mean) / self.scale - self._season.expected(times_ns))
+        self.mean = self.mean + self.scale * shift
+        self._slow = RunningMeans(1.0 / self._slow.gains)
+        self._running = RunningMeans(1.0 / self._running.gains)
+        self._last = np.zeros(len(shift))
+        # Old states of a drifting channel were measured from its slow mean, wherever that stood.
+        moved = np.where(self._drifting, 0.0, -shift / self.unit)
+        return np.concatenate((moved, moved, np.zeros(2 * len(shift))))
+
     def run(self, times_ns: NDArray[np.int64], starts: NDArray[np.bool_], values: Floats, *, learn: bool) -> Found:
         """Features of m readings that follow the earlier ones; `learn`: the slow means move with them."""
         return self.run_together([self], times_ns[None], starts[None], values[None], [learn]).part(0)
@@ -235,6 +247,12 @@ class RowFeatures:
 
 def _log_deviation(variance: Floats, assumed: Floats) -> Floats:
     return np.asarray(np.log(np.sqrt(np.maximum(variance, 0.0) + assumed) + DEVIATION_OFFSET))
+
+
+def session_shift(deviations: Floats) -> Floats:
+    """Mean of each column (n, k), 0 for one without any value."""
+    present = np.isfinite(deviations)
+    return np.asarray(np.where(present, deviations, 0.0).sum(axis=0) / np.maximum(present.sum(axis=0), 1))
 
 
 def _held(values: Floats, starts: NDArray[np.bool_], last: Floats) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detectors.calibration import effective_readings, threshold_of
+from gateway.detectors.session import session_threshold
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +40,20 @@ class Tightening:
         self._step, self._until_kept = step, step
         self.readings = len(levels)
         self._due = 2 * self.readings
+
+    @property
+    def height(self) -> float:
+        """How far the threshold stands above the median of the healthy levels."""
+        return self.threshold - float(np.median(self._sample))
+
+    @classmethod
+    def of_session(cls, levels: Floats, effective: float, old_height: float) -> "Tightening":
+        """The threshold of a new session, from levels (n,) out of fold; `old_height` is the `height` that it had."""
+        found = cls(levels)
+        found.effective = effective
+        found._effective_share = effective / len(levels)
+        found.threshold = session_threshold(levels, effective, old_height)
+        return found
 
     def take(self, healthy_levels: Floats) -> float:
         """Take in levels of healthy readings, in their order; by how much the threshold fell."""

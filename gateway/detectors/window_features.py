@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors.row_features import VALUE_LIMIT, Found
+from gateway.detectors.row_features import VALUE_LIMIT, Found, session_shift
 from gateway.detectors.stacking import stacked
 
 Floats = NDArray[np.float64]
@@ -51,6 +51,12 @@ class WindowFeatures:
         scale = stacked([device.scale for device in devices])[:, None]
         clean = np.minimum(np.maximum((values - mean) / scale, -VALUE_LIMIT), VALUE_LIMIT)
         return Found((clean,), clean, np.zeros(clean.shape))
+
+    def recentre(self, times_ns: NDArray[np.int64], values: Floats) -> Floats:
+        """Measure from the mean of these values (n, columns) of a new session; what that adds to old states."""
+        shift = session_shift((values - self.mean) / self.scale)
+        self.mean = self.mean + self.scale * shift
+        return -shift
 
     def fields(self) -> dict[str, Any]:
         """Everything that later features depend on."""
