@@ -1,6 +1,6 @@
 """What a model image says, field by field, and the limits of its fields. Runs in MicroPython too.
 
-The layout, byte by byte, is told in `shared.model_image`.
+docs/model-image.md tells the layout, byte by byte.
 """
 
 from shared.signal import definition
@@ -116,7 +116,7 @@ class Layer:
 
 
 class ImageContent:
-    """What an image says, field by field (names and units as in the table of `shared.model_image`).
+    """What an image says, field by field (names and units as in the tables of docs/model-image.md).
 
     `samples`: the model reads the samples of the window instead of the features. `envelope_edges` are empty where there
     are no envelope bands. The golden vectors are zeros where none are given; `golden_features` are the model's inputs,

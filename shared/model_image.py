@@ -1,56 +1,6 @@
-"""The model image: the bytes that a device accepts, byte by byte, and their writer; `shared.image_reader` reads them.
+"""The model image: what it says (`ImageContent`) and the writer of its bytes; `shared.image_reader` reads them.
 
-Little endian throughout; every pad byte is zero; sections follow each other without gaps, each padded to 4 bytes.
-
-    offset  size  header, 96 bytes
-    0       4     magic "TCSN"
-    4       2     format, 2
-    6       2     header length, 96
-    8       4     length of the whole image
-    12      4     model version: only grows (a security counter)
-    16      1     kind: 0 slow, 1 fast
-    17      1     layers, 0 to 12; 0 = no model yet: the recipe alone
-    18      2     bands per channel (fast), 0 for slow
-    20      2     channels
-    22      2     features: 4 per channel (slow; none if the model reads samples) or 3 + bands + envelope bands (fast)
-    24      4     window: rows or samples, a power of two
-    28      4     hop: samples from one window's start to the next (slow: 1)
-    32      8     gap_ns: a longer step in time ends a stretch
-    40      8     digest of the device profile it was made for
-    48      4     input multiplier     52  1  input shift      53  1  input zero (int8)
-    54      1     output zero (int8)   55  1  output shift     56  4  output multiplier
-    60      4     score that the golden inputs give
-    64      8     threshold of the score sum
-    72      4     sample rate, millihertz
-    76      1     target: how layers are laid out; 0 any, 1 cortex-m0, 2 dsp, 3 mve (`shared.quantized.targets`)
-    77      1     input of the model: 0 features, 1 samples of the window
-    78      2     envelope bands per channel (fast only), 0 = none
-    80      2     first bin of the envelope's band
-    82      2     bins of the envelope's band
-    84      12    zero
-
-    then    channels x (centre int32, multiplier uint32, shift uint32)
-            (bands + 1) x uint16: band edges in bins (fast only)
-            (envelope bands + 1) x uint16: edges in bins of the envelope's spectrum (only with envelope bands)
-            features x (centre int32, multiplier uint32, shift uint32)
-            inputs x uint16: weights of the score; inputs = features, or channels * window where the model reads samples
-            layers
-            inputs x int16: golden inputs; inputs x int8: golden output
-            32 bytes SHA-256 of everything before
-            8 bytes key id, 64 bytes Ed25519 signature of ``SIGNED_PREFIX + SHA-256``; all zero when unsigned
-
-    layer   inputs uint16, outputs uint16, zero int8, low int8, kind uint8 (0 dense, 1 convolution, 2 depthwise),
-            padding value int8 (dense: 0)
-            kinds 1 and 2: channels uint16, filters uint16, taps uint8, stride uint8, pad uint8,
-            rounding uint8 (0 once, 1 twice)
-            then, with rows = outputs (dense) or filters, and columns = inputs (dense), taps * channels (convolution),
-            taps (depthwise):
-            rows x int32 bias, rows x uint32 multiplier, rows x uint8 shift, rows x columns int8 weights
-            or, where the image has a target and the layer is dense or a convolution that rounds once:
-            plain blocks uint16, 2 zero bytes, bytes that follow uint32; those bytes, a bitmap of the plain blocks
-            (lowest bit first, in words of 32 bits; none without plain blocks) and the blocks of that target
-
-The signature stands outside the digest, so that an image can be signed where the key is.
+docs/model-image.md has the layout, byte by byte, and what a reader refuses. Runs in MicroPython too.
 """
 
 import hashlib
@@ -84,7 +34,9 @@ from shared.image_content import (
     Scaling,
     feature_names,
 )
-from shared.image_reader import HEADER_LAYOUT, read
+from shared.image_header import HEADER_LAYOUT
+from shared.image_reader import read
+from shared.image_sections import RefusedImageError
 
 __all__ = [
     "EXPECTED_LIMIT",
@@ -112,6 +64,7 @@ __all__ = [
     "WIDTH_MAX",
     "ImageContent",
     "Layer",
+    "RefusedImageError",
     "Scaling",
     "encode",
     "feature_names",

@@ -21,7 +21,18 @@ _BUFFERS = (RAM_ADDRESS + 0x8000, RAM_ADDRESS + 0xE000, RAM_ADDRESS + 0x14000)
 _FENCE = bytes(range(16, 32))
 _SOURCES = tuple(
     f"src/tocsin_{name}.c"
-    for name in ("cursor", "image", "image_layers", "inputs", "judge", "score", "sha256", "status", "target")
+    for name in (
+        "cursor",
+        "image",
+        "image_header",
+        "image_layers",
+        "inputs",
+        "judge",
+        "score",
+        "sha256",
+        "status",
+        "target",
+    )
 )
 
 

@@ -212,7 +212,7 @@ def tampered():
 
 REFUSED = [
     (lambda: model(1), 1, "not above the running 2"),
-    (truncated, 3, "offset 8 says"),
+    (truncated, 3, "written at offset 8"),
     (tampered, 3, "digest"),
     (lambda: model(3, OTHER_KEY), 3, "not signed with a key"),
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_verdicts import Verdict, framed, verdicts_told
 from numpy.typing import NDArray
 
 from firmware.bench.records import record_bytes
@@ -92,9 +93,9 @@ def run_sensor(
     return messages_of((folder / "messages").read_bytes()), trace_of((folder / "trace").read_bytes(), features, inputs)
 
 
-def statuses_in_wasm(module: Path, images: list[bytes]) -> list[int]:
-    """What the reader says about each image, its enum tocsin_status."""
-    return list(_run("verdicts.mjs", [str(module)], b"".join(struct.pack("<I", len(each)) + each for each in images)))
+def verdicts_in_wasm(module: Path, images: list[bytes]) -> list[Verdict]:
+    """What the reader says about each image."""
+    return verdicts_told(_run("verdicts.mjs", [str(module)], framed(images)))
 
 
 def infer_in_wasm(module: Path, layers: list[Layer], inputs: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -1,8 +1,9 @@
 /* The model image (docs/model-image.md): what a device computes, as data.
  *
  * tocsin_image_read trusts nothing: whatever the bytes, it reads only within `length` and accepts exactly what
- * shared/model_image.read accepts. The image that it fills points into the caller's bytes, which must stay. It does not
- * check the signature, nor the golden vector (tocsin_golden_check does).
+ * shared/model_image.read accepts; what it refuses, it refuses for the same reason at the same offset. The image that it
+ * fills points into the caller's bytes, which must stay. It does not check the signature, nor the golden vector
+ * (tocsin_golden_check does).
  */
 
 #ifndef TOCSIN_IMAGE_H
@@ -31,6 +32,7 @@ struct tocsin_image {
     uint16_t widest;         /* the most values that stand between two layers, inputs included */
     bool is_dense;           /* all layers are */
     bool has_plain;          /* packed: some block is for the plain form */
+    uint32_t refused_at;     /* where the reader refused it: the offset of the first byte that is wrong or missing */
     uint32_t window;         /* rows or samples, a power of two */
     uint32_t hop;            /* samples from one window's start to the next */
     uint64_t gap_ns;         /* below 2**63 */
@@ -54,7 +56,7 @@ struct tocsin_image {
     const uint8_t *golden_output;  /* inputs x int8 */
 };
 
-/* Fill `image` from `length` bytes, or say why not; `image` is only meaningful after TOCSIN_OK. */
+/* Fill `image` from `length` bytes, or say why not: then only image->refused_at means something. */
 TOCSIN_MUST_USE enum tocsin_status tocsin_image_read(const uint8_t *bytes, size_t length, struct tocsin_image *image);
 
 /* Entry `index` of image->channel_scalings or image->feature_scalings. */

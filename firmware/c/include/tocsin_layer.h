@@ -14,7 +14,15 @@
 
 /* Bytes of a dense layer's header; those of the other kinds are twice as many. */
 #define TOCSIN_LAYER_HEADER_BYTES 8u
+#define TOCSIN_LAYER_AT_OUTPUTS 2u
 #define TOCSIN_LAYER_AT_KIND 6u
+#define TOCSIN_LAYER_AT_PADDING 7u
+#define TOCSIN_LAYER_AT_CHANNELS 8u
+#define TOCSIN_LAYER_AT_FILTERS 10u
+#define TOCSIN_LAYER_AT_TAPS 12u
+#define TOCSIN_LAYER_AT_STRIDE 13u
+#define TOCSIN_LAYER_AT_PAD 14u
+#define TOCSIN_LAYER_AT_ROUNDING 15u
 
 /* Results of convolutions: rounded half up once, or first to 31 bits half away from zero, as LiteRT does. */
 #define TOCSIN_ROUNDING_ONCE 0u

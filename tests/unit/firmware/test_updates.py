@@ -87,9 +87,9 @@ def for_a_processor():
 BROKEN = {
     "nothing": (lambda: b"", "too few"),
     "too short": (lambda: signed()[:150], "too few"),
-    "cut": (lambda: signed()[:-1], "offset 8 says"),
-    "longer than said": (lambda: signed() + bytes(1), "offset 8 says"),
-    "too long": (lambda: signed() + bytes(IMAGE_LIMIT_BYTES), "where the longest one ends"),
+    "cut": (lambda: signed()[:-1], "written at offset 8"),
+    "longer than said": (lambda: signed() + bytes(1), "written at offset 8"),
+    "too long": (lambda: signed() + bytes(IMAGE_LIMIT_BYTES), "than the longest image has"),
     "magic": (lambda: rewritten(0, "<I", 1), "no magic"),
     "format": (lambda: rewritten(4, "<H", 1), "format 1"),
     "range": (lambda: rewritten(24, "<I", 12), "window"),

@@ -41,8 +41,8 @@ def test_a_good_image_is_accepted():
     ("image", "key", "floor", "words"),
     [
         (b"", PUBLIC, 0, "too few"),
-        (good()[:-1], PUBLIC, 0, "offset 8 says"),
-        (good() + b"\0", PUBLIC, 0, "offset 8 says"),
+        (good()[:-1], PUBLIC, 0, "written at offset 8"),
+        (good() + b"\0", PUBLIC, 0, "written at offset 8"),
         (changed(120), PUBLIC, 0, "digest"),
         (image_for(5, None), PUBLIC, 0, "unknown key"),
         (image_for(5, Ed25519PrivateKey.from_private_bytes(b"x" * 32)), PUBLIC, 0, "unknown key"),

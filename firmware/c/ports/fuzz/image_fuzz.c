@@ -4,7 +4,8 @@
  *
  * Standard input holds valid images, each after its length (uint32, little endian). Of the accepted cases one in
  * USE_EVERY runs as a device (0: none). Standard output: how many cases had each status, in text; with `cases`, each
- * case instead: length (uint32), bytes, status (one byte). Exit status 1: an accepted image did not run.
+ * case instead: length (uint32), bytes, status (one byte), offset of the refusal (uint32). Exit status 1: an accepted
+ * image did not run, or a refusal has its offset behind the image.
  */
 
 #include <stdio.h>
@@ -45,18 +46,24 @@ static uint32_t read_bases(void)
     return count;
 }
 
-static bool write_case(const struct fuzz_case *made, enum tocsin_status status)
+static bool write_number(uint32_t number)
 {
-    uint8_t prefix[4];
+    uint8_t bytes[4];
     for (unsigned i = 0; i < 4; i++) {
-        prefix[i] = (uint8_t)(made->length >> (8 * i));
+        bytes[i] = (uint8_t)(number >> (8 * i));
     }
-    return fwrite(prefix, 1, 4, stdout) == 4 && fwrite(made->bytes, 1, made->length, stdout) == made->length &&
-           putchar((int)status) != EOF;
+    return fwrite(bytes, 1, sizeof bytes, stdout) == sizeof bytes;
 }
 
-/* The reader's verdict on a copy of exactly this length; `use`: run it too. Ends the program where that fails. */
-static enum tocsin_status judge(const struct fuzz_case *made, uint64_t use_every)
+static bool write_case(const struct fuzz_case *made, enum tocsin_status status, uint32_t refused_at)
+{
+    return write_number((uint32_t)made->length) && fwrite(made->bytes, 1, made->length, stdout) == made->length &&
+           putchar((int)status) != EOF && write_number(refused_at);
+}
+
+/* The reader's verdict on a copy of exactly this length; one in `use_every` of those accepted is run too. Ends the
+ * program where that fails. */
+static enum tocsin_status judge(const struct fuzz_case *made, uint64_t use_every, uint32_t *refused_at)
 {
     struct tocsin_image image;
     uint8_t *exact = malloc(made->length != 0 ? made->length : 1);
@@ -70,6 +77,10 @@ static enum tocsin_status judge(const struct fuzz_case *made, uint64_t use_every
         exit(fail("an image that the reader accepted did not run"));
     }
     free(exact);
+    *refused_at = image.refused_at;
+    if (status == TOCSIN_OK ? *refused_at != 0 : *refused_at > made->length) {
+        exit(fail("a refusal names an offset behind the image"));
+    }
     return status;
 }
 
@@ -89,9 +100,10 @@ int main(int count, char **words)
     }
     for (uint64_t i = 0; i < cases; i++) {
         fuzz_mutate(&random, bases, known, &made);
-        enum tocsin_status status = judge(&made, use_every);
+        uint32_t refused_at;
+        enum tocsin_status status = judge(&made, use_every, &refused_at);
         counts[status]++;
-        if (count == 5 && !write_case(&made, status)) {
+        if (count == 5 && !write_case(&made, status, refused_at)) {
             return fail("the cases cannot be written");
         }
     }

@@ -28,9 +28,12 @@ bool host_image_load(const char *path, struct host_image *loaded)
         return false;
     }
     enum tocsin_status status = tocsin_image_read(loaded->bytes, length, &loaded->image);
-    if (status == TOCSIN_OK) {
-        status = tocsin_golden_check(&loaded->image, golden_inputs, &activations);
+    if (status != TOCSIN_OK) {
+        fprintf(stderr, "tocsin-device: %s: at offset %lu: %s; export the model again.\n", path,
+                (unsigned long)loaded->image.refused_at, tocsin_status_text(status));
+        return false;
     }
+    status = tocsin_golden_check(&loaded->image, golden_inputs, &activations);
     if (status != TOCSIN_OK) {
         fprintf(stderr, "tocsin-device: %s: %s; export the model again.\n", path, tocsin_status_text(status));
     }

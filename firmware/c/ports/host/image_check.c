@@ -1,9 +1,10 @@
 /* What the image's reader says about many images: for tests.
  *
- *   tocsin-image-check < images > statuses
+ *   tocsin-image-check < images > verdicts
  *
- * Images come as length (uint32, little endian) and bytes; each gives one byte, its enum tocsin_status. Every image gets
- * memory of exactly its length, so that a sanitizer notices a read past its end. (The heap is this program's alone.)
+ * Images come as length (uint32, little endian) and bytes; each gives its enum tocsin_status (one byte) and the offset at
+ * which it was refused (uint32; 0 where it was not). Every image gets memory of exactly its length, so that a sanitizer
+ * notices a read past its end. (The heap is this program's alone.)
  */
 
 #include <stdio.h>
@@ -37,10 +38,13 @@ int main(void)
             return fail("standard input ends within an image");
         }
         struct tocsin_image image;
-        int status = (int)tocsin_image_read(bytes, length, &image);
+        uint8_t verdict[5] = {(uint8_t)tocsin_image_read(bytes, length, &image)};
         free(bytes);
-        if (putchar(status) == EOF) {
-            return fail("the statuses cannot be written");
+        for (unsigned i = 0; i < 4; i++) {
+            verdict[1 + i] = (uint8_t)(image.refused_at >> (8 * i));
+        }
+        if (fwrite(verdict, 1, sizeof verdict, stdout) != sizeof verdict) {
+            return fail("the verdicts cannot be written");
         }
     }
     return 0;

@@ -105,6 +105,10 @@ static void complain(enum tocsin_status status)
     for (;;) {
         text_begin(&text, "model image: ");
         text_words(&text, tocsin_status_text(status));
+        if (image.refused_at != 0) {
+            text_words(&text, ", offset ");
+            text_number(&text, image.refused_at);
+        }
         text_words(&text, "; build and flash the firmware again");
         say();
         uint32_t begin = clock_ms();

@@ -35,6 +35,7 @@ uint32_t EXPORT(tocsin_wasm_channels)(void);
 uint32_t EXPORT(tocsin_wasm_features)(void);
 uint32_t EXPORT(tocsin_wasm_inputs)(void);
 enum tocsin_status EXPORT(tocsin_wasm_load)(uint32_t slot, uint32_t length);
+uint32_t EXPORT(tocsin_wasm_refused_at)(uint32_t slot);
 enum tocsin_status EXPORT(tocsin_wasm_start)(uint64_t boot);
 enum tocsin_status EXPORT(tocsin_wasm_install)(void);
 enum tocsin_status EXPORT(tocsin_wasm_end_stretch)(void);
@@ -102,6 +103,12 @@ uint32_t tocsin_wasm_inputs(void)
 enum tocsin_status tocsin_wasm_load(uint32_t slot, uint32_t length)
 {
     return tocsin_image_read(image_bytes[slot % SLOTS], length, &images[slot % SLOTS]);
+}
+
+/* The offset at which the last load of that slot was refused. */
+uint32_t tocsin_wasm_refused_at(uint32_t slot)
+{
+    return images[slot % SLOTS].refused_at;
 }
 
 enum tocsin_status tocsin_wasm_start(uint64_t boot)
