@@ -4,7 +4,7 @@ A covariance sees one cloud; a machine with speeds, loads and batches has severa
 nearest few of at most 128 healthy rows knows them all, without finding or naming one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gateway.detectors.detector import Floats, healthy_moments, row_of
 from gateway.detectors.precision import product, sums_in_order
+from gateway.detectors.stacking import stacked
 
 #: Healthy rows that are kept, thinned evenly.
 PROTOTYPES = 128
@@ -64,14 +65,29 @@ class Prototypes:
         kept = np.concatenate((old, np.where(np.isnan(new), 0.0, new).astype(np.float16)))
         return type(self)(self.centre + shift, self.scale, kept)
 
+    @property
+    def kept(self) -> int:
+        """Number of rows that were kept."""
+        return len(self._kept)
+
     def score_many(self, rows: Floats) -> Floats:
         """Scores (m,), above 0: mean squared distance per feature."""
-        values = (rows - self.centre) / self.scale
+        return np.asarray(self.score_together([self], rows[None])[0])
+
+    @staticmethod
+    def score_together(devices: Sequence["Prototypes"], rows: Floats) -> Floats:
+        """`score_many` of rows (D, m, d) by D prototypes that kept equally many rows, (D, m)."""
+        centre = stacked([device.centre for device in devices])[:, None]
+        scale = stacked([device.scale for device in devices])[:, None]
+        values = (rows - centre) / scale
         values = np.where(np.isnan(values), 0.0, values)
-        squares = sums_in_order(values * values)[:, None] - 2.0 * product(values, self._columns) + self._squares
-        nearest = min(NEIGHBOURS, len(self._kept))
-        found = np.sort(np.partition(squares, nearest - 1, axis=1)[:, :nearest], axis=1)
-        return np.maximum(sums_in_order(found) / nearest, _LEAST) / self.features
+        squares = sums_in_order(values * values)[..., None] - 2.0 * product(
+            values, stacked([device._columns for device in devices])
+        )
+        squares += stacked([device._squares for device in devices])[:, None]
+        nearest = min(NEIGHBOURS, devices[0].kept)
+        found = np.sort(np.partition(squares, nearest - 1, axis=-1)[..., :nearest], axis=-1)
+        return np.maximum(sums_in_order(found) / nearest, _LEAST) / devices[0].features
 
     def learn_many(self, rows: Floats) -> None:
         """Nothing: what is healthy was told at the fit."""

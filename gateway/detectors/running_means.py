@@ -75,7 +75,7 @@ class RunningMeans:
 
     def fields(self) -> dict[str, Any]:
         """What the next row depends on."""
-        return {"running spans": 1.0 / self.gains, "running means": self.means, "running weights": self.weights}
+        return {"running means": self.means, "running weights": self.weights}
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any], spans: Floats) -> "RunningMeans":

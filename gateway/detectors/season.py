@@ -65,7 +65,8 @@ class Season:
             left += ((values[begin:end] - found._at(index[begin:end])) ** 2).sum(axis=0)
         about = ((values - values.mean(axis=0)) ** 2).sum(axis=0)
         found.shares = np.clip(1.0 - left / np.maximum(about, 1e-9), 0.0, 1.0) * moving
-        found.profile = found._profile_of(values, index)
+        # In the precision of the stored one, so that a restored season expects the same.
+        found.profile = found._profile_of(values, index).astype(np.float32).astype(np.float64)
         if found.shares[moving].mean() < _LEAST_SHARE:
             found.period = 0
         return found

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gateway.detectors.calibration import ASSURED_READINGS, FLAGGED_ONE_IN, effective_readings
 from gateway.detectors.detector import Floats
 from gateway.detectors.precision import inverse_root, invert, moments, product
-from gateway.detectors.whitened_distance import RIDGE, WhitenedDistance
+from gateway.detectors.whitened_distance import RIDGE, WhitenedDistance, as_stored
 
 #: Judged readings that a stretch needs.
 MINIMUM_SESSION_READINGS = 24
@@ -64,7 +64,7 @@ def _blended(matrix: Floats, about: Floats, effective: float) -> Floats:
     covariance[np.diag_indices_from(covariance)] += RIDGE
     covariance *= 1.0 + 1.0 / effective
     found = product(invert(covariance), inverse_root(covariance))
-    return np.asarray(0.5 * (found + found.T))
+    return as_stored(0.5 * (found + found.T))
 
 
 def covariance_of(matrix: Floats) -> Floats:

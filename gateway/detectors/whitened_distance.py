@@ -113,12 +113,14 @@ class WhitenedDistance:
 
     def fields(self) -> dict[str, Any]:
         """Everything that scores depend on; symmetric matrices by their upper halves."""
-        halves = [matrix[np.triu_indices(len(matrix))] for matrix in self._matrices]
+        halves = np.concatenate([matrix[np.triu_indices(len(matrix))] for matrix in self._matrices])
+        narrow = halves.astype(np.float32)
         return {
             "centre": self.centre,
             "scale": self.scale,
             "groups": np.array([len(matrix) for matrix in self._matrices], np.float64),
-            "halves": np.concatenate(halves),
+            # Matrices of earlier versions have all digits.
+            "halves": narrow if np.array_equal(narrow, halves) else halves,
         }
 
     @classmethod
@@ -157,4 +159,9 @@ def _matrix(standardised: NDArray[np.float64]) -> Floats:
     shrunk = (1.0 - share) * covariance
     shrunk[np.diag_indices_from(shrunk)] += share * size + RIDGE
     found = product(invert(shrunk), inverse_root(shrunk))
-    return np.asarray(0.5 * (found + found.T))
+    return as_stored(0.5 * (found + found.T))
+
+
+def as_stored(matrix: Floats) -> Floats:
+    """The matrix in the precision that a state holds it in, so that scores are those of the restored distance."""
+    return matrix.astype(np.float32).astype(np.float64)
