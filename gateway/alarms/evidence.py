@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.explanation.onset import Onset
+
 DEFAULT_FALSE_ALARMS_PER_DAY = 1.0 / 7.0
 #: Evidence gathers for this long, within these numbers of readings. Nobody answers an alarm faster than in ten
 #: seconds, so a quick device may look that long; a slow one must not wait for hours, but one odd reading, or two, are
@@ -48,7 +50,7 @@ class Evidence:
     """Whether one device is in alarm, reading by reading. The result does not depend on how readings are grouped.
 
     `limit` and `usual` are natural logarithms of a score: the limit of the alarm, and the healthy median, where the
-    evidence starts.
+    evidence starts. `since_ns` is when the scores rose to the alarm that lasts, None without one.
 
     >>> times = np.arange(400) * 1_000_000_000
     >>> evidence = Evidence.calibrate(times, np.exp(np.sin(np.arange(400.0)) * 0.1 - 1.0), 1.0)
@@ -66,6 +68,8 @@ class Evidence:
         self.highest_level = limit + above
         self.value = usual
         self.alarm = False
+        self.since_ns: int | None = None
+        self._onset = Onset()
         self._below = 0
         self._last_ns: int | None = None
 
@@ -100,12 +104,17 @@ class Evidence:
         self._last_ns = time_ns
         level = min(math.log(max(fused_score, _LOWEST_SCORE)), self.highest_level)
         self.value += (level - self.value) / self.span_readings
+        self._onset.add(time_ns, max(level - 0.5 * (self.usual + self.limit), 0.0))
         if not self.alarm:
             self.alarm = self.value > self.limit
             self._below = 0
+            if self.alarm:
+                self.since_ns = self._onset.since()
         else:
             self._below = self._below + 1 if self.value < self.end_level else 0
             self.alarm = self._below < HOLD_SPANS * self.span_readings
+            if not self.alarm:
+                self.since_ns, self._onset = None, Onset()
         return self.alarm
 
     def shift(self, by: float) -> None:
@@ -129,7 +138,8 @@ class Evidence:
             "in alarm": self.alarm,
             "below": self._below,
             "last time": self._last_ns,
-        }
+            "since": self.since_ns,
+        } | self._onset.fields()
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "Evidence":
@@ -141,6 +151,8 @@ class Evidence:
         restored.alarm = fields["in alarm"]
         restored._below = fields["below"]
         restored._last_ns = fields["last time"]
+        restored.since_ns = fields.get("since")
+        restored._onset = Onset.from_fields(fields)
         return restored
 
 
