@@ -1,13 +1,13 @@
 /* The layers of a model, packed for one processor (docs/kernels.md).
  *
- * A packed layer says exactly what a layer of target any says, rearranged by firmware/kernels so that the processor needs
- * fewer instructions; every kernel gives every byte of tocsin_layer_run. A firmware holds one kernel: one of the files
- * beside this one, chosen when it is built, behind the functions below. A convolution is the rows of a dense layer for
- * each place, whose values are gathered first; depthwise layers and those that round twice are not packed. Packed bytes are trusted: whoever packs
- * them, or the reader of an image, has checked them.
+ * A packed layer says exactly what a layer of target any says, rearranged by firmware/kernels so that the processor
+ * needs fewer instructions; every kernel gives every byte of tocsin_layer_run. A firmware holds one kernel: one of the
+ * files beside this one, chosen when it is built, behind the functions below. A convolution is the rows of a dense
+ * layer for each place, whose values are gathered first; depthwise layers and those that round twice are not packed.
+ * Packed bytes are trusted: whoever packs them, or the reader of an image, has checked them.
  *
- * TOCSIN_KERNEL_DENSE_ONLY leaves out what convolutions and depthwise layers need, TOCSIN_KERNEL_NO_PLAIN what plain
- * blocks need; the core then refuses images that have them.
+ * TOCSIN_KERNEL_DENSE_ONLY leaves out what other layers than dense ones need, TOCSIN_KERNEL_NO_PLAIN what plain blocks
+ * need: tocsin_target_check then refuses images that have them, and no function here may see their layers.
  */
 
 #ifndef TOCSIN_KERNEL_H
@@ -89,14 +89,18 @@ const int8_t *tocsin_kernel_infer(const struct tocsin_kernel_model *model, const
 
 /* --- The same step by step --- */
 
-/* An inference: `layer` is the next layer to run, `x` what it reads. */
+/* An inference: `x` is what the next layer reads. */
 struct tocsin_kernel_run {
     const struct tocsin_kernel_memory *memory;
-    const uint8_t *next;           /* the record behind `layer` */
     uint32_t left;                 /* layers that have not run */
-    struct tocsin_layer layer;     /* means nothing when none is left */
-    struct tocsin_kernel_vector x; /* x.values is the buffer; lanes when `bytes` is NULL */
-    int8_t *bytes;                 /* where the int8 values stand in it */
+    struct tocsin_kernel_vector x; /* x.values is the buffer */
+#if defined(TOCSIN_KERNEL_DENSE_ONLY)
+    const uint8_t *next; /* the record of the next layer; x is what tocsin_kernel_rows reads of it */
+#else
+    const uint8_t *next;       /* the record behind `layer` */
+    struct tocsin_layer layer; /* the next layer; means nothing when none is left */
+    int8_t *bytes;             /* where the int8 values stand in the buffer; NULL: they are lanes */
+#endif
 };
 
 /* Before the first layer; the inputs are in their place. */
@@ -109,11 +113,11 @@ void tocsin_kernel_step(struct tocsin_kernel_run *run);
 /* The buffer that `x` does not stand in. */
 uint8_t *tocsin_kernel_free(const struct tocsin_kernel_run *run);
 
-/* Make lanes of x where it is int8: what tocsin_kernel_rows of a dense layer reads. */
-void tocsin_kernel_ready(struct tocsin_kernel_run *run);
+/* Whether the next layer is dense; then `layer` becomes its rows, and x what tocsin_kernel_rows reads of it. */
+bool tocsin_kernel_take_dense(struct tocsin_kernel_run *run, struct tocsin_kernel_layer *layer);
 
-/* The rows of a packed layer, as a kernel takes them. */
-struct tocsin_kernel_layer tocsin_kernel_rows_of(const struct tocsin_layer *layer);
+/* The int8 values behind the last layer. */
+const int8_t *tocsin_kernel_output(const struct tocsin_kernel_run *run);
 
 /* Blocks of a layer. */
 uint32_t tocsin_kernel_blocks_of(const struct tocsin_kernel_layer *layer);

@@ -14,6 +14,18 @@ static bool is_packed(const struct tocsin_image *image)
     return image->layers != 0 && image->target != TOCSIN_TARGET_ANY;
 }
 
+#if TOCSIN_KERNEL_TARGET
+/* Packed layers that the kernel can read; tocsin_target_check refuses all others. */
+static bool is_read_by_kernel(const struct tocsin_image *image)
+{
+#if defined(TOCSIN_KERNEL_DENSE_ONLY)
+    return is_packed(image) && image->is_dense;
+#else
+    return is_packed(image);
+#endif
+}
+#endif
+
 /* Bytes of the buffers that the kernel works in, one behind the other. */
 static void kernel_bytes_of(const struct tocsin_image *image, size_t bytes[3])
 {
@@ -21,7 +33,7 @@ static void kernel_bytes_of(const struct tocsin_image *image, size_t bytes[3])
     bytes[1] = 0;
     bytes[2] = 0;
 #if TOCSIN_KERNEL_TARGET
-    if (is_packed(image)) {
+    if (is_read_by_kernel(image)) {
         struct tocsin_kernel_model model = {image->layers_at, image->layers};
         struct tocsin_kernel_needs needs = tocsin_kernel_needs_of(&model, 1);
         bytes[0] = needs.first_bytes;

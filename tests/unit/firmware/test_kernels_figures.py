@@ -26,10 +26,10 @@ def sensor():
 @pytest.mark.parametrize(
     ("core", "kernel", "instructions", "flash", "ram"),
     [
-        ("m4", "dsp", 5_900, 7_600, 192),
-        ("m4", "dsp-small", 6_700, 7_200, 96),
-        ("m0", "cortex-m0", 17_000, 8_400, 192),
-        ("m0", "cortex-m0-bytes", 18_500, 7_900, 96),
+        ("m4", "dsp", 5_600, 7_100, 192),
+        ("m4", "dsp-small", 6_400, 6_700, 96),
+        ("m0", "cortex-m0", 16_500, 7_900, 192),
+        ("m0", "cortex-m0-bytes", 18_200, 7_450, 96),
     ],
 )
 def test_a_sensor_model(sensor, core, kernel, instructions, flash, ram):
@@ -41,6 +41,34 @@ def test_a_sensor_model(sensor, core, kernel, instructions, flash, ram):
     assert row.ram_bytes == ram
     assert 100 < row.stack_bytes < 512
     assert row == measure("sensor", layers, inputs, core, kernel)
+
+
+@pytest.mark.parametrize("name", ["m4", "m7", "m33"])
+def test_a_small_build_of_the_sensor_model_meets_all_its_bounds(sensor, name):
+    """The kernel that `tocsin firmware build --small` takes: instructions, flash and memory at once."""
+    layers, inputs = sensor
+    row = measure("sensor", layers, inputs, name, chosen_kernel(CORES[name], small=True).name)
+    assert row.instructions_worst <= 6_600
+    assert row.code_bytes + row.table_bytes <= 6_700
+    assert row.ram_bytes <= 256
+
+
+@pytest.mark.parametrize(
+    ("core", "kernel", "instructions", "ram"),
+    [
+        ("m4", "dsp", 217_000, 1536),
+        ("m4", "dsp-small", 276_000, 768),
+        ("m33", "dsp", 217_000, 1536),
+        ("m0", "cortex-m0-bytes", 677_000, 768),
+    ],
+)
+def test_a_model_as_large_as_the_anomaly_model(core, kernel, instructions, ram):
+    """These kernels take the same time for any weights and values: drawn ones will do."""
+    rng = np.random.default_rng(2)
+    widths = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
+    row = measure("large", random_layers(rng, widths), rng.integers(-128, 128, (1, 640), np.int8), core, kernel)
+    assert 0 < row.instructions_mean == row.instructions_worst <= instructions
+    assert row.ram_bytes == ram
 
 
 def test_two_emulators_count_the_same(sensor):
