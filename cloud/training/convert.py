@@ -14,20 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from cloud.training.autoencoder import Autoencoder, Floats, Reconstructor
+from cloud.training.ranges import equalized, extremes, representative
 from cloud.training.rounding import rounded
 from cloud.training.trainer import load_tensorflow
 from shared.model_image import Layer
 from shared.signal.definition import UNITS_PER_DEVIATION
 from shared.tflite.quantization import quantize_multiplier
 from shared.tflite.reader import parse_tflite
-
-#: Healthy rows that the converter sees for its scales, as they are and stretched by this much: activations of faulty
-#: rows are larger than healthy ones, and limiting them costs up to 0.03 of the area under the curve (on SKAB).
-REPRESENTATIVE_ROWS = 300
-STRETCH = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,19 +44,13 @@ class Quantized:
 def quantize(autoencoder: Reconstructor, healthy: Floats, limit: float, units: int = UNITS_PER_DEVIATION) -> Quantized:
     """Convert to int8; `healthy` inputs (rows, inputs), deviations within +-`limit`, give the ranges.
 
-    `units` of the model's inputs are one deviation. The weights of dense autoencoders are rounded together.
+    `units` of the model's inputs are one deviation. Dense autoencoders are equalized and rounded as a whole.
     """
-    rows = representative_rows(healthy, limit)
-    prepared = rounded(autoencoder, rows) if isinstance(autoencoder, Autoencoder) else autoencoder
-    return read_back(_convert(prepared, rows), units)
-
-
-def representative_rows(healthy: Floats, limit: float) -> Floats:
-    """What the converter sees: evenly spaced healthy rows, and the same stretched away from their median."""
-    rows = healthy[np.linspace(0, len(healthy) - 1, min(len(healthy), REPRESENTATIVE_ROWS)).astype(np.int64)]
-    middle = np.median(rows, axis=0)
-    stretched = np.clip(middle + STRETCH * (rows - middle), -limit, limit)
-    return np.concatenate([rows, stretched]).astype(np.float32)
+    chosen = representative(autoencoder, healthy, limit)
+    if isinstance(autoencoder, Autoencoder):
+        prepared = rounded(equalized(autoencoder, chosen.rows), chosen)
+        return read_back(_convert(prepared, extremes(prepared, chosen.rows)), units)
+    return read_back(_convert(autoencoder, chosen.rows), units)
 
 
 def interpreter_of(tflite: bytes) -> Any:
@@ -103,7 +91,7 @@ def _convert(autoencoder: Reconstructor, rows: Floats) -> bytes:
     tf = load_tensorflow()
     call = autoencoder.graph(tf)
 
-    def representative() -> Iterator[list[Floats]]:
+    def calibrating() -> Iterator[list[Floats]]:
         for row in rows:
             yield [row[None]]
 
@@ -114,7 +102,7 @@ def _convert(autoencoder: Reconstructor, rows: Floats) -> bytes:
         warnings.simplefilter("ignore")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = representative
+        converter.representative_dataset = calibrating
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8

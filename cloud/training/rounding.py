@@ -11,7 +11,8 @@ stays where it is, at 127 steps.
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.training.autoencoder import Autoencoder, Floats
+from cloud.training.autoencoder import Autoencoder
+from cloud.training.ranges import Representative
 
 Wide = NDArray[np.float64]
 
@@ -22,19 +23,20 @@ _ROUNDS_MAX = 20
 _STEPS_MAX = 127
 
 
-def rounded(autoencoder: Autoencoder, rows: Floats) -> Autoencoder:
-    """The autoencoder with weights in whole steps of their unit, at most 127, for inputs like `rows` (n, features).
+def rounded(autoencoder: Autoencoder, representative: Representative) -> Autoencoder:
+    """The autoencoder with weights in whole steps of their unit, at most 127, for inputs like `representative` ones.
 
-    `rows` are what the converter sees; its ranges of activations are their extremes.
+    The steps are chosen on all of these rows, the biases keep the mean of the healthy ones.
     """
-    before = rows.astype(np.float64)
+    before = representative.rows.astype(np.float64)
     after = _through_int8(before)
+    healthy = slice(0, len(representative.healthy))
     kernels, biases = [], []
     last = len(autoencoder.kernels) - 1
     for number, (kernel, bias) in enumerate(zip(autoencoder.kernels, autoencoder.biases, strict=True)):
         wide = kernel.astype(np.float64)
         steps = _rounded_kernel(before, after, wide)
-        moved = bias + before.mean(axis=0) @ wide - after.mean(axis=0) @ steps
+        moved = bias + before[healthy].mean(axis=0) @ wide - after[healthy].mean(axis=0) @ steps
         before, after = before @ wide + bias, after @ steps + moved
         if number < last:
             before, after = np.maximum(before, 0.0), np.maximum(after, 0.0)

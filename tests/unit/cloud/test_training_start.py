@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cloud.training.autoencoder import Autoencoder, widths_for
+from cloud.training.ranges import Representative, equalized, extremes, representative
 from cloud.training.rounding import rounded
 from cloud.training.start import Disturbance, linear_denoiser, started
 
@@ -71,10 +72,14 @@ def test_a_constant_feature_and_few_rows_have_a_start(rows):
     assert all(np.isfinite(weight).all() for weight in weights)
 
 
-def test_rounded_weights_follow_the_layers_and_the_converter_finds_them_again(rows):
-    autoencoder = as_autoencoder(started(drawn(5), linear_denoiser(rows, 4, Disturbance(0.3, 0.3)), 2.0))
-    wide = np.concatenate([rows, 3 * rows])
-    found = rounded(autoencoder, wide)
+@pytest.fixture(scope="module")
+def autoencoder(rows):
+    return as_autoencoder(started(drawn(5), linear_denoiser(rows, 4, Disturbance(0.3, 0.3)), 2.0))
+
+
+def test_rounded_weights_follow_the_layers_and_the_converter_finds_them_again(rows, autoencoder):
+    chosen = Representative(rows, 3 * rows)
+    found = rounded(autoencoder, chosen)
     for before, after in zip(autoencoder.kernels, found.kernels, strict=True):
         largest = np.abs(after).max(axis=0)
         np.testing.assert_allclose(largest, np.abs(before).max(axis=0), rtol=1e-6)
@@ -83,6 +88,35 @@ def test_rounded_weights_follow_the_layers_and_the_converter_finds_them_again(ro
     nearest = Autoencoder(
         tuple(np.rint(k / (s := np.abs(k).max(axis=0) / 127)) * s for k in autoencoder.kernels), autoencoder.biases
     )
-    wanted = autoencoder.forward(wide)
-    errors = [np.sqrt(np.mean((other.forward(wide) - wanted) ** 2)) for other in (found, nearest)]
+    wanted = autoencoder.forward(chosen.rows)
+    errors = [np.sqrt(np.mean((other.forward(chosen.rows) - wanted) ** 2)) for other in (found, nearest)]
     assert errors[0] < 0.7 * errors[1]
+
+
+def test_equalized_units_are_equally_large_and_the_map_is_the_same(rows, autoencoder):
+    found = equalized(autoencoder, rows)
+    np.testing.assert_allclose(found.forward(rows), autoencoder.forward(rows), atol=1e-4)
+    hidden = np.maximum(rows @ found.kernels[0] + found.biases[0], 0).max(axis=0)
+    assert hidden.max() < 1.001 * hidden.min()
+    before = np.maximum(rows @ autoencoder.kernels[0] + autoencoder.biases[0], 0).max(axis=0)
+    assert before.max() > 2 * before.min()
+
+
+def test_rows_are_stretched_as_far_as_the_inputs_reach(rows, autoencoder):
+    chosen = representative(autoencoder, rows, 5.0)
+    assert np.abs(chosen.stretched).max() <= 5.0
+    reach = np.abs(chosen.stretched - np.median(rows, axis=0)).sum() / np.abs(rows - np.median(rows, axis=0)).sum()
+    assert 1.5 < reach < 3.0
+    untouched = np.abs(autoencoder.forward(chosen.stretched)).max(axis=1) > 5.0
+    np.testing.assert_array_equal(chosen.stretched[untouched], chosen.healthy[untouched])
+    few = extremes(autoencoder, chosen.rows)
+    assert len(few) <= 10
+    for part in (few, chosen.rows):
+        restored = autoencoder.forward(part)
+        ends = (part.min(), part.max(), restored.min(), restored.max())
+        np.testing.assert_allclose(ends, (chosen.rows.min(), chosen.rows.max(), *_ends(autoencoder, chosen.rows)), 1e-5)
+
+
+def _ends(autoencoder: Autoencoder, rows: np.ndarray) -> tuple[float, float]:
+    restored = autoencoder.forward(rows)
+    return restored.min(), restored.max()
