@@ -8,6 +8,8 @@ Only opaque ids stand in topics: a space or a wildcard in one makes some brokers
 'pump-1-vibration'
 """
 
+import hashlib
+
 ROOT = "tocsin/v1"
 
 #: What a gateway listens to.
@@ -61,6 +63,20 @@ def release(gateway: str, device: str) -> str:
 def all_releases(gateway: str) -> str:
     """What a gateway listens to for its devices' images."""
     return f"{ROOT}/gateway/{gateway}/release/+"
+
+
+def normal(gateway: str, asset: str) -> str:
+    """Retained: the last word of an operator that an asset of this gateway is normal. Assets have names of any kind.
+
+    >>> normal("g", "acme/pump 1")
+    'tocsin/v1/gateway/g/normal/4281a30fb3743b79'
+    """
+    return f"{ROOT}/gateway/{gateway}/normal/{hashlib.sha256(asset.encode()).hexdigest()[:16]}"
+
+
+def all_normals(gateway: str) -> str:
+    """What a gateway listens to for the words of operators."""
+    return f"{ROOT}/gateway/{gateway}/normal/+"
 
 
 def device_of(topic: str) -> str:

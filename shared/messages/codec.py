@@ -211,7 +211,7 @@ class Counters:
     late: int
 
 
-UPLOAD_KINDS = ("birth", "readings", "rescore", "alarm", "state", "counters")
+UPLOAD_KINDS = ("birth", "readings", "rescore", "alarm", "state", "counters", "answer", "drift")
 STATE_RESULTS = ("started", "accepted", "refused")
 
 

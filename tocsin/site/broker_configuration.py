@@ -18,7 +18,7 @@ STORE = "/data"
 _DEVICE_REPORTS = (topics.birth("+"), topics.data("+"), topics.state("+"))
 _DEVICE_ORDERS = (topics.device_stored("+"), topics.image("+"))
 _GATEWAY_REPORTS = (topics.upload("+"),)
-_GATEWAY_ORDERS = (topics.gateway_stored("+"), topics.release("+", "+"))
+_GATEWAY_ORDERS = (topics.gateway_stored("+"), topics.release("+", "+"), topics.all_normals("+"))
 #: user -> (secret, what it may publish, what it may hear)
 ROLES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "sensors": ("mqtt-sensors", _DEVICE_REPORTS, _DEVICE_ORDERS),
