@@ -8,7 +8,7 @@ import numpy as np
 from firmware.boards.board import Board
 from firmware.codegen.board_device import BoardOptions
 from firmware.kernels.cores import Core, Kernel, chosen_kernel, core_compiled_as, without_unused
-from firmware.kernels.packing import pack_image, plain_rows, unpacked
+from firmware.kernels.packing import has_plain_loops, pack_image, plain_rows, unpacked
 from firmware.kernels.plan import plan_memory
 from shared import model_image
 from shared.model_image import LAYER_DENSE, ImageContent
@@ -71,7 +71,7 @@ def board_model(board: Board, image: bytes, content: ImageContent, options: Boar
 def counted_instructions(model: BoardModel) -> tuple[int, int | None] | None:
     """Instructions of one inference: for the golden inputs, and the largest number for any.
 
-    The largest is None where plain rows depend on the data. None at all where there is no model, or the emulator is not
+    The largest is None where loops of C depend on the data. None at all where there is no model, or the emulator is not
     installed.
     """
     if not model.content.layers or any(importlib.util.find_spec(name) is None for name in _EMULATOR):
@@ -83,7 +83,7 @@ def counted_instructions(model: BoardModel) -> tuple[int, int | None] | None:
     golden = np.array([content.golden_features], np.int64)
     inputs = arrays.requantize(golden, content.input_multiplier, content.input_shift) + content.input_zero
     run = infer(model.core, model.kernel, content.layers, np.clip(inputs, -128, 127).astype(np.int8))
-    if model.plain_rows[0]:
+    if has_plain_loops(model.content.layers):
         return int(run.instructions[0]), None
     full = np.full((1, content.inputs), 127, np.int8)
     worst = infer(model.core, model.kernel, saturated(content.layers), full)

@@ -95,6 +95,14 @@ def plain_rows(content: ImageContent) -> tuple[int, int]:
     return plain, sum(layer.rows for layer in layers)
 
 
+def has_plain_loops(layers: list[Layer]) -> bool:
+    """Whether some of these packed layers' rows run in loops of C, whose instructions depend on the values.
+
+    They do in plain blocks, and in layers that are never packed.
+    """
+    return any(layer.plain or not layer.may_be_packed for layer in layers)
+
+
 def _with_least(layers: list[Layer]) -> list[tuple[Layer, int]]:
     """Each layer with the least value that it reads: a dense layer behind a dense one reads lanes from `low` on."""
     result = []
