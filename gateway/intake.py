@@ -276,7 +276,7 @@ class Intake:
             return
         times_ns = data.times_ns[len(data) - len(judged.scores) :]
         told = alarms.update(
-            data.device, times_ns, judged, lambda index: detector.reasons(judged, index), detector.provisional
+            data.device, times_ns, judged, lambda index: detector.explain(judged, index), detector.provisional
         )
         self._tell(alarms, told, changes)
 

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY, Evidence
 from gateway.detectors import portable
 from gateway.detectors.calibration import ASSURED_READINGS, FLAGGED_ONE_IN
-from gateway.detectors.explanation import channel_of_columns, explain
 from gateway.detectors.fusion import fuse, fuse_one
-from gateway.detectors.judgement import Judgement
+from gateway.detectors.judgement import NEVER, Judgement
 from gateway.detectors.level import WINDOW_SHARE_LIMIT, Level
 from gateway.detectors.novelty import Novelty
-from gateway.detectors.novelty_reason import novelty_reason
 from gateway.detectors.order import canonical_order
 from gateway.detectors.recipe import healthy_scale, warm_up
 from gateway.detectors.row_features import RowFeatures
@@ -22,9 +20,13 @@ from gateway.detectors.session import MINIMUM_SESSION_READINGS, session_scale
 from gateway.detectors.tightening import Tightening
 from gateway.detectors.window_features import WindowFeatures
 from gateway.errors import GatewayError
+from gateway.explanation.attribution import block_diagonal
+from gateway.explanation.explain import channel_of_columns, explain
+from gateway.explanation.explanation import Explanation, Healthy
+from gateway.explanation.presence import Presence
 from shared.errors import UsageError
 from shared.identity import SLOW
-from shared.messages.codec import Birth, Reason, decode_birth, encode_birth
+from shared.messages.codec import Birth, decode_birth, encode_birth
 
 #: Fewer healthy readings than this do not tell one block from the others.
 MINIMUM_HEALTHY_READINGS = 48
@@ -73,10 +75,12 @@ class DeviceDetector:
         #: What a score of the sensor is divided by: above 1 where a new session lifts its healthy scores.
         self.sensor_scale = 1.0
         self._order = order
+        self._back = np.argsort(order)
         self._features = features
         self._level = level
         self._threshold = threshold
         self._novelty = novelty
+        self._presence: Presence | None = None
         #: What novelty measures from: it follows the machine by itself, whatever the features are measured from.
         self._novelty_mean = float(features.mean[0])
         self._warm_up = 0
@@ -174,6 +178,8 @@ class DeviceDetector:
                 interval_ns=detector.evidence.interval_ns,
                 hold_readings=detector.evidence.span_readings,
             )
+        if kind == SLOW:
+            detector._presence = Presence.fit(ordered, span=detector.evidence.span_readings)
         return detector
 
     def recalibrate(
@@ -302,11 +308,18 @@ class DeviceDetector:
             fused = fuse_one(other / self.sensor_scale, own)
             judgement.fused[part.start + index] = fused
             alarms.append(self.evidence.step(time_ns, fused))
+            if self.evidence.since_ns is not None:
+                judgement.since_ns[part.start + index] = self.evidence.since_ns
         judgement.alarm[part] = alarms
+        if any(alarms):
+            judgement.standings[part] = self._level.standings(found)
         if self._novelty is not None:
             deviations = (rows[:, 0] - self._novelty_mean) / self._features.scale[0]
             judgement.novelty[part], events = self._novelty.run(times_ns, deviations)
             judgement.alarm[part] |= events
+        if self._presence is not None:
+            judgement.lost_since_ns[part] = self._presence.run(times_ns, rows)[:, self._back]
+            judgement.alarm[part] |= (judgement.lost_since_ns[part] != NEVER).any(axis=1)
         self._count += len(rows)
         healthy = (scores < self.gate) & ~np.array(alarms) & (learn_allowed and not self._frozen)
         self._healthy_levels += levels[healthy].tolist()
@@ -336,26 +349,19 @@ class DeviceDetector:
             self._stretch = int(stretches[-1])
         return starts, ages
 
-    def reasons(self, judgement: Judgement, index: int) -> tuple[Reason, ...]:
-        """Why reading `index` of a judgement was judged as it was; empty when it has no score."""
-        event = novelty_reason(self.birth, float(judgement.novelty[index]))
-        if math.isnan(judgement.scores[index]):
-            return event
-        features, distance = self._features, self._level.distances[0]
-        columns, kinds = len(self._order), len(features.kinds)
-        back = np.argsort(self._order)
-        every = (np.arange(kinds)[:, None] * columns + back).ravel()
-        found = explain(
-            self.birth,
+    def explain(self, judgement: Judgement, index: int) -> Explanation:
+        """Why reading `index` of a judgement was judged as it was."""
+        features, distance, back = self._features, self._level.distances[0], self._back
+        every = (np.arange(len(features.kinds))[:, None] * len(back) + back).ravel()
+        healthy = Healthy(
             features.kinds,
             (features.mean + features.scale * judgement.usual[index])[back],
             (features.scale * features.unit)[back],
             distance.centre[every],
             distance.scale[every],
-            judgement.deviations[index][every],
-            judgement.weights[index],
+            block_diagonal(distance.matrices)[np.ix_(every, every)],
         )
-        return found + event if judgement.scores[index] >= 1.0 else event + found
+        return explain(self.birth, judgement, index, healthy, every)
 
     def state(self) -> bytes:
         """Everything that later judgements depend on, for `from_state`."""
@@ -372,7 +378,7 @@ class DeviceDetector:
             "frozen": self._frozen,
             "segment levels": np.array(self._healthy_levels, np.float64),
         }
-        parts = (self._features, self._level, self._threshold, self.evidence, self._novelty)
+        parts = (self._features, self._level, self._threshold, self.evidence, self._novelty, self._presence)
         for part in parts:
             own |= {} if part is None else part.fields()
         if self._novelty is not None:
@@ -405,6 +411,8 @@ class DeviceDetector:
                 Evidence.from_fields(fields),
                 Novelty.from_fields(fields) if "novelty counts" in fields else None,
             )
+            if "lost limits" in fields:
+                detector._presence = Presence.from_fields(fields)
             detector.gate = fields["gate"]
             # States of the time before sessions could be calibrated anew lack these.
             detector.false_alarms_per_day = float(fields.get("false alarms per day", DEFAULT_FALSE_ALARMS_PER_DAY))

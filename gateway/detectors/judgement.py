@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+#: A time that never was.
+NEVER = np.int64(-(2**63))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
@@ -15,7 +18,10 @@ class Judgement:
     healthy deviations from its healthy mean (0 without a score); ``weights`` float64[m, k], what each channel adds;
     ``usual`` float64[m, columns], what season and drift let expect, in healthy deviations; ``novelty`` float64[m], how
     new a reading of a single slow channel is: 1.0 = the lowest limit of an event, 0 = no newer than those shortly
-    before, NaN = none.
+    before, NaN = none. ``since_ns`` int64[m], when the scores rose to the alarm that lasts; ``lost_since_ns``
+    int64[m, columns], since when the column has no value; both `NEVER` where it is not so. ``standings`` float64[m, 2]:
+    how far the whitened distance and the distance to the kept rows stand above their healthy medians, in their healthy
+    heights, NaN = not looked at.
     """
 
     scores: NDArray[np.float64]
@@ -26,6 +32,9 @@ class Judgement:
     weights: NDArray[np.float64]
     usual: NDArray[np.float64]
     novelty: NDArray[np.float64]
+    since_ns: NDArray[np.int64]
+    lost_since_ns: NDArray[np.int64]
+    standings: NDArray[np.float64]
 
     @classmethod
     def empty(cls, readings: int, channels: int, features: int, columns: int) -> "Judgement":
@@ -39,9 +48,14 @@ class Judgement:
             np.zeros((readings, channels)),
             np.zeros((readings, columns)),
             np.full(readings, np.nan),
+            np.full(readings, NEVER),
+            np.full((readings, columns), NEVER),
+            np.full((readings, 2), np.nan),
         )
 
     @property
     def loudness(self) -> NDArray[np.float64]:
-        """What the peak of an alarm is measured by, float64[m]: fused score or novelty, whichever is higher."""
-        return np.asarray(np.fmax(self.fused, self.novelty))
+        """What the peak of an alarm is measured by, float64[m]: fused score or novelty, whichever is higher; at least 1
+        where a channel is lost."""
+        heard = np.fmax(self.fused, self.novelty)
+        return np.where((self.lost_since_ns != NEVER).any(axis=1), np.fmax(heard, 1.0), heard)

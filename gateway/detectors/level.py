@@ -101,6 +101,14 @@ class Level:
         second = np.zeros(len(first)) if self.prototypes is None else np.log(self.prototypes.score_many(found.states))
         return np.stack((first, second), axis=1)
 
+    def standings(self, found: Found) -> Floats:
+        """How far the distances and the distance to what was kept stand above their healthy medians, in the heights of
+        their highest healthy twentieths, (m, 2); NaN where nothing was kept."""
+        standing = (self._logs(found) - self._middle) / self._spread
+        if self.prototypes is None:
+            standing[:, 1] = np.nan
+        return standing
+
     def of(self, found: Found) -> tuple[Floats, tuple[Floats, ...]]:
         """Levels (m,) of readings, and what each feature adds to each distance, standardised to a sum of 1."""
         alone = Found(tuple(block[None] for block in found.blocks), found.states[None], found.usual[None])

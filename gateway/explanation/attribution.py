@@ -68,3 +68,14 @@ def attribute(matrix: Floats, deviations: Floats, owners: NDArray[np.int64], mos
         explained.append(float(gains[best]) / total)
         rest[places[best]] -= moves[best]
     return Attribution(tuple(found), np.array(explained), expected)
+
+
+def block_diagonal(matrices: tuple[Floats, ...]) -> Floats:
+    """Matrices of groups of features as one, float64 (d, d): what stands in different groups is not related."""
+    size = sum(map(len, matrices))
+    whole, begin = np.zeros((size, size)), 0
+    for matrix in matrices:
+        end = begin + len(matrix)
+        whole[begin:end, begin:end] = matrix
+        begin = end
+    return whole

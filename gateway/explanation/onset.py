@@ -2,12 +2,14 @@
 
 Kept is how far the logarithms of the last 64 scores rose above half the way from their healthy median to the limit of
 the alarm, one by one, and before them the sums of 64 blocks of 16: 1,088 readings in about 1 KB. What stays below, the
-ups and downs of healthy days, counts as nothing. These levels are taken for a constant with independent errors of equal variance that either steps up at
-some reading or climbs from it on; the moment is the one with the largest likelihood over both courses, which is where a
-least-squares fit explains most (Hinkley, 1970, Inference about the change-point in a sequence of random variables). A
-change that is older than the memory, or than the end of the alarm before, is dated too late.
+ups and downs of healthy days, counts as nothing. These levels are taken for a constant with independent errors of equal
+variance that either steps up at some reading or climbs from it on; the moment is the one with the largest likelihood
+over both courses, which is where a least-squares fit explains most (Hinkley, 1970, Inference about the change-point in
+a sequence of random variables). A change that is older than the memory, or than the end of the alarm before, is dated
+too late.
 """
 
+import itertools
 from collections import deque
 from typing import Any
 
@@ -64,7 +66,7 @@ class Onset:
         times = [time for time, _ in (*self._blocks, *self._single)]
         return {
             "onset first time": times[0] if times else 0,
-            "onset steps": [after - before for before, after in zip(times[:-1], times[1:], strict=True)],
+            "onset steps": [after - before for before, after in itertools.pairwise(times)],
             "onset levels": [level for _, level in self._single],
             "onset blocks": [total for _, total in self._blocks],
         }

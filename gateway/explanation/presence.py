@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.detectors.judgement import NEVER
+
 #: A channel is lost after so many spans of the alarm's evidence without a value, beyond what happened while healthy.
 LOST_SPANS = 3
 #: A channel that gave fewer values than this share of the healthy readings is never called lost.
@@ -19,9 +21,9 @@ class Presence:
     >>> presence = Presence.fit(np.ones((100, 2)), span=5)
     >>> gone = np.ones((20, 2))
     >>> gone[2:, 1] = np.nan
-    >>> lost, since = presence.run(np.arange(20), gone)
-    >>> int(lost[:, 1].argmax()), since[-1].tolist(), bool(lost[:, 0].any())
-    (16, [0, 2], False)
+    >>> since = presence.run(np.arange(20), gone)
+    >>> np.flatnonzero(since[:, 1] != NEVER).tolist(), since[-1, 1].tolist(), bool((since[:, 0] != NEVER).any())
+    ([16, 17, 18, 19], 2, False)
     """
 
     def __init__(self, limits: NDArray[np.int64]) -> None:
@@ -42,21 +44,18 @@ class Presence:
         limits = 2 * longest + LOST_SPANS * span
         return cls(np.where(missing.mean(axis=0) <= 1.0 - LEAST_SHARE, limits, 0))
 
-    def run(
-        self, times_ns: NDArray[np.int64], values: NDArray[np.float64]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Which channels are lost after each of m readings, bool (m, columns), and since when, ns UTC (0: not)."""
+    def run(self, times_ns: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Since when each channel is lost, after each of m readings: int64 (m, columns), ns UTC, or `NEVER`."""
         missing = np.isnan(values)
-        lost, since = np.zeros(missing.shape, np.bool_), np.zeros(missing.shape, np.int64)
+        since = np.full(missing.shape, NEVER)
         if not missing.any():
             self._runs[:] = 0
-            return lost, since
+            return since
         for index, row in enumerate(missing):
             self._since = np.where(row & (self._runs == 0), times_ns[index], self._since)
             self._runs = np.where(row, self._runs + 1, 0)
-            lost[index] = (self.limits > 0) & (self._runs >= self.limits)
-            since[index] = np.where(lost[index], self._since, 0)
-        return lost, since
+            since[index] = np.where((self.limits > 0) & (self._runs >= self.limits), self._since, NEVER)
+        return since
 
     def fields(self) -> dict[str, Any]:
         """Everything that later readings depend on."""

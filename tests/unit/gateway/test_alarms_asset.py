@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.alarms.asset_alarm import AssetAlarms, alarm_identifier
 from gateway.detectors.judgement import Judgement
 from gateway.errors import GatewayError
+from gateway.explanation.explanation import Explanation
 from shared.messages.codec import Alarm, Reason, decode_alarm, encode_alarm
 
 ASSET = "plant/line-1/pump-1"
@@ -23,8 +24,8 @@ def judged(alarm: list[bool], fused: list[float] | None = None) -> Judgement:
     return replace(empty, alarm=np.array(alarm, np.bool_), fused=scores)
 
 
-def because(channel: str) -> Callable[[int], tuple[Reason, ...]]:
-    return lambda index: (Reason(channel, "mean", float(index), f"{channel} at {index}"),)
+def because(channel: str) -> Callable[[int], Explanation]:
+    return lambda index: Explanation((Reason(channel, "mean", float(index), f"{channel} at {index}"),))
 
 
 def take(

@@ -63,7 +63,7 @@ def test_the_alarm_of_an_event_is_as_loud_as_it_and_says_why() -> None:
     detector = DeviceDetector.from_state(STATE)
     judgement = judge(detector, HEALTHY, ROWS)
     alarms = AssetAlarms("plant/tank")
-    told = alarms.update("tank", TIMES[HEALTHY:], judgement, lambda at: detector.reasons(judgement, at), False)
+    told = alarms.update("tank", TIMES[HEALTHY:], judgement, lambda at: detector.explain(judgement, at), False)
     event = next(alarm for alarm in told if alarm.begin_ns == TIMES[EVENT])
     assert event.peak_score >= judgement.novelty[EVENT - HEALTHY] > 1.0
     assert "novelty" in [reason.feature for reason in event.reasons]
