@@ -18,6 +18,7 @@ from drawn_layers import drawn_chain
 from image_borders import border_images, layer_border_images
 from image_verdicts import ACCEPTED, assert_same, framed, verdict_of, verdict_told, verdicts_in_c
 from layer_images import with_drawn_blocks
+from second_image_reader import second_verdict
 from small_devices import signed, small_image, small_profile
 
 from firmware.build import C_FOLDER, IMAGE_CHECK_PROGRAM, WARNINGS, build_host, find_compiler
@@ -154,13 +155,14 @@ def cases_of(stream: bytes):
         place += length + 5
 
 
-def test_python_and_c_agree(fuzzer, bases):
+def test_the_three_readers_agree(fuzzer, bases):
     program, _ = fuzzer
     statuses = [0] * 256
     offsets = set()
     for image, status, offset in cases_of(run(program, bases, 20, CASES, 0, "cases")):
         in_c, in_python = verdict_told(status, offset), verdict_of(image)
         assert in_c == in_python, f"C says {in_c}, Python {in_python}: {image.hex()}"
+        assert in_c == second_verdict(image), f"C says {in_c}, the second reader another thing: {image.hex()}"
         statuses[status] += 1
         offsets.add(offset)
     assert sum(statuses) == CASES
