@@ -73,6 +73,8 @@ static void fast_block(const struct tocsin_kernel_layer *layer, const uint8_t *b
     scale(word_vector(total4, total5, total6, total7), scales + 16, scales + 36, layer, output + 4);
 }
 
+#if !defined(TOCSIN_KERNEL_NO_PLAIN)
+
 /* One plain block: biases, int8 weights row by row, multipliers, shifts as they are. */
 static void plain_block(const struct tocsin_kernel_layer *layer, const uint8_t *block, const uint8_t *values,
                         uint32_t columns, uint8_t *output)
@@ -90,18 +92,30 @@ static void plain_block(const struct tocsin_kernel_layer *layer, const uint8_t *
     }
 }
 
+static uint32_t is_plain(const struct tocsin_kernel_layer *layer, uint32_t block)
+{
+    return layer->plain != 0u && (((uint32_t)layer->rows[block >> 3] >> (block & 7u)) & 1u) != 0u;
+}
+
+#endif
+
 void tocsin_kernel_rows(const struct tocsin_kernel_layer *layer, const struct tocsin_kernel_vector *x, uint32_t first,
                         uint32_t blocks, struct tocsin_kernel_vector *y, uint32_t bytes)
 {
     uint32_t steps = (layer->inputs + COLUMNS - 1u) / COLUMNS;
     uint32_t block_bytes = ROWS * (9u + steps * COLUMNS);
-    const uint8_t *rows = layer->rows + (layer->plain ? (tocsin_kernel_blocks_of(layer) + 31u) / 32u * 4u : 0u);
-    const uint8_t *block = rows + first * block_bytes;
+    const uint8_t *block = layer->rows + first * block_bytes;
     uint8_t *output = y->values;
+#if !defined(TOCSIN_KERNEL_NO_PLAIN)
+    block += layer->plain != 0u ? (tocsin_kernel_blocks_of(layer) + 31u) / 32u * 4u : 0u;
+#endif
     for (uint32_t number = first; number < first + blocks; number++) {
-        if (layer->plain && (((uint32_t)layer->rows[number >> 3] >> (number & 7u)) & 1u)) {
+#if !defined(TOCSIN_KERNEL_NO_PLAIN)
+        if (is_plain(layer, number)) {
             plain_block(layer, block, x->values, steps * COLUMNS, output);
-        } else {
+        } else
+#endif
+        {
             fast_block(layer, block, x->values, steps, output);
         }
         block += block_bytes;
