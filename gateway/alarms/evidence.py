@@ -78,9 +78,7 @@ class Evidence:
         cls, times_ns: NDArray[np.int64], healthy_scores: NDArray[np.float64], false_alarms_per_day: float
     ) -> "Evidence":
         """Evidence with a limit from out-of-block scores (n,) of healthy readings, NaN = none."""
-        steps = np.diff(times_ns)
-        steps = steps[steps > 0]
-        interval_ns = int(np.median(steps)) if len(steps) else 1_000_000_000
+        interval_ns = typical_interval_ns(times_ns)
         low, high = PERSISTENCE_READINGS
         span = int(min(max(math.ceil(PERSISTENCE_SECONDS * 1e9 / interval_ns), low), high))
         path = _path(healthy_scores[np.isfinite(healthy_scores)], span)
@@ -156,6 +154,21 @@ class Evidence:
         return restored
 
 
+def typical_interval_ns(times_ns: NDArray[np.int64]) -> int:
+    """Mean time from reading to reading, one hundredth of the longest steps left out as pauses of the plant.
+
+    The mean, for a device may wake for a snapshot of a few readings and sleep in between: then a day holds fewer
+    readings than the median step says, and what it gathered must outlast its sleep.
+
+    >>> typical_interval_ns(np.array([0, 1, 60, 61, 120, 121, 180]) * 10**9)
+    30000000000
+    """
+    steps = np.diff(times_ns)
+    steps = np.sort(steps[steps > 0])
+    kept = steps[: len(steps) - len(steps) // 100]
+    return max(int(kept.mean()), 1) if len(kept) else 1_000_000_000
+
+
 def _path(scores: NDArray[np.float64], span: int) -> NDArray[np.float64]:
     """The evidence after each of `scores`, bias-corrected at the beginning."""
     path = np.empty(len(scores))
@@ -175,8 +188,11 @@ def _limit(path: NDArray[np.float64], span: int, rate_per_reading: float) -> flo
     ends = np.flatnonzero(above[:-1] & ~above[1:])
     peaks = [float(path[begin:end].max()) - level for begin, end in zip(begins, ends, strict=True)]
     assumed = ASSUMED_EXCURSION * math.sqrt(PERSISTENCE_READINGS[0] / span)
-    height = (sum(peaks) + ASSUMED_EXCURSIONS * assumed) / (len(peaks) + ASSUMED_EXCURSIONS)
-    if peaks:
-        height = max(height, sum(peaks) / len(peaks))
+    tempered = (sum(peaks) + ASSUMED_EXCURSIONS * assumed) / (len(peaks) + ASSUMED_EXCURSIONS)
+    height = max(tempered, sum(peaks) / len(peaks)) if peaks else tempered
     excursions_per_reading = max(len(peaks), 1) / len(path)
-    return max(level + height * max(0.0, math.log(excursions_per_reading / rate_per_reading)), LOWEST_LIMIT)
+    limit = level + height * max(0.0, math.log(excursions_per_reading / rate_per_reading))
+    # One great excursion, a run-in for example, is no measure of the others: beyond the highest that was seen, only
+    # for the readings that the healthy part lacks to show one alarm.
+    highest = float(path.max()) + tempered * max(0.0, -math.log(rate_per_reading * len(path)))
+    return max(min(limit, highest), LOWEST_LIMIT)

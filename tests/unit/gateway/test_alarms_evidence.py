@@ -107,3 +107,21 @@ def test_healthy_readings_without_any_score_still_give_an_evidence() -> None:
     evidence = Evidence.calibrate(times(50), np.full(50, np.nan), 1.0)
     assert not any(follow(evidence, [0.9] * 100))
     assert follow(evidence, [3.0] * 100)[-1]
+
+
+def test_what_a_device_gathers_outlasts_its_sleep() -> None:
+    snapshots = np.repeat(np.arange(60) * 600 * SECOND, 2) + np.tile([0, SECOND // 20], 60)
+    evidence = Evidence.calibrate(snapshots, healthy(120), 1.0 / 7.0)
+    assert evidence.interval_ns > 200 * SECOND
+    begin = 60 * 600 * SECOND
+    alarms = [evidence.step(begin + int(time), 3.0) for time in snapshots]
+    assert alarms.index(True) < 12
+
+
+def test_a_single_great_excursion_does_not_make_alarms_impossible() -> None:
+    calm = healthy(120)
+    shaken = calm.copy()
+    shaken[20:34] = 1.0
+    evidence = Evidence.calibrate(times(120, 30.0), shaken, 1.0 / 7.0)
+    assert Evidence.calibrate(times(120, 30.0), calm, 1.0 / 7.0).limit < evidence.limit < 1.0
+    assert any(evidence.step((4000 + 30 * index) * SECOND, 4.0) for index in range(30))
