@@ -25,6 +25,7 @@ from rich.table import Table
 
 from shared.broker import server_binary
 from shared.errors import TocsinError, UsageError
+from tocsin.datasets.folder import VARIABLE, recordings_folder
 from tocsin.servers.build import RECIPES
 from tocsin.servers.cache import INFLUXDB_2, find_influxd
 
@@ -256,16 +257,19 @@ def _finding_for_program(name: str, command: list[str], remedy: str, *, required
 
 def examine_datasets() -> Finding:
     """The folder of public recordings, which only tests and evaluations read."""
-    remedy = "Set TOCSIN_DATASETS to the folder of public recordings, else the tests on real recordings are skipped"
-    folder = os.environ.get("TOCSIN_DATASETS")
-    if not folder:
-        return Finding("Recordings", "missing", "TOCSIN_DATASETS is not set", remedy)
+    remedy = "tocsin datasets fetch NAME brings recordings; TOCSIN_DATASETS names a folder that holds them already"
+    folder = recordings_folder()
+    named = bool(os.environ.get(VARIABLE))
+    place = f"{VARIABLE} is {folder}" if named else str(folder)
+    if not named and not folder.exists():
+        return Finding("Recordings", "missing", f"{place} does not exist", remedy)
     try:
-        count = sum(1 for entry in Path(folder).iterdir() if entry.is_dir())
+        count = sum(1 for entry in folder.iterdir() if entry.is_dir())
     except OSError as error:
-        return Finding("Recordings", "misconfigured", f"TOCSIN_DATASETS is {folder}: {error.strerror}", remedy)
+        return Finding("Recordings", "misconfigured", f"{place}: {error.strerror}", remedy)
     if count == 0:
-        return Finding("Recordings", "misconfigured", f"TOCSIN_DATASETS is {folder}, which holds no recordings", remedy)
+        status: State = "misconfigured" if named else "missing"
+        return Finding("Recordings", status, f"{place}, which holds no recordings", remedy)
     return Finding("Recordings", "ok", f"{count} sets of recordings in {folder}")
 
 

@@ -18,8 +18,9 @@ from firmware.host.replay import push_all
 from firmware.host.sensor import birth_of
 from firmware.micropython.device import Device
 from gateway.alarms.evidence import Evidence
-from gateway.detectors.device import MINIMUM_HEALTHY_READINGS
-from gateway.judgement import DeviceJudge
+from gateway.detectors.device import MINIMUM_HEALTHY_READINGS, DeviceDetector
+from gateway.detectors.session import session_scale
+from gateway.judgement import DeviceJudge, values_of
 from shared.errors import TocsinError, UsageError
 from shared.identity import SLOW
 from shared.messages import compact
@@ -69,10 +70,13 @@ def judge(
     tier: str = "both",
     false_alarms_per_day: float,
     data: Iterable[Data] | None = None,
+    told: slice | None = None,
 ) -> Verdicts:
     """Run sensor and gateway over a provisioned recording.
 
-    `data`: what the device sends, if that is known already; the twin makes it otherwise.
+    `data`: what the device sends, if that is known already; the twin makes it otherwise. `told`: readings behind the
+    healthy part that an operator tells to be normal in a new session; what comes with the message after the last of
+    them is judged accordingly.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def judge(
     if sum(len(message) for message in messages) != len(rows):
         raise TocsinError("the device made another number of readings than its windows give; please report this")
     if tier == "sensor":
-        return _sensor_verdicts(provisioned, messages, rows, false_alarms_per_day)
+        return _sensor_verdicts(provisioned, messages, rows, false_alarms_per_day, told)
     if provisioned.healthy_readings < MINIMUM_HEALTHY_READINGS:
         raise UsageError(
             f"the healthy part gives {provisioned.healthy_readings} readings, and the gateway needs "
@@ -121,8 +125,24 @@ def judge(
         for rescore in verdict.rescores:
             part = slice(rescore.sequence, rescore.sequence + len(rescore.fused_scores))
             _fill(verdicts, part, rescore.fused_scores, rescore.flags, rescore.top_channels)
+        if told is not None and position < told.stop <= end and judge.detector is not None:
+            _recalibrate(judge.detector, provisioned, messages, told, with_sensor=tier == "both")
         position = end
     return verdicts
+
+
+def _recalibrate(
+    detector: DeviceDetector, provisioned: Provisioned, messages: list[Data], told: slice, *, with_sensor: bool
+) -> None:
+    """Tell the detector that readings are normal."""
+    values = np.concatenate([values_of(provisioned.profile, message) for message in messages])
+    scores = np.concatenate([message.scores() for message in messages])
+    detector.recalibrate(
+        values[told],
+        np.concatenate([message.times_ns for message in messages])[told],
+        stretches=np.concatenate([np.full(len(message), message.stretch, np.int64) for message in messages])[told],
+        sensor_scores=scores[told] if with_sensor else None,
+    )
 
 
 def _check_request(tier: str, false_alarms_per_day: float) -> None:
@@ -156,9 +176,14 @@ def _without_sensor_scores(data: Data) -> Data:
 
 
 def _sensor_verdicts(
-    provisioned: Provisioned, messages: list[Data], rows: NDArray[np.int64], false_alarms_per_day: float
+    provisioned: Provisioned,
+    messages: list[Data],
+    rows: NDArray[np.int64],
+    false_alarms_per_day: float,
+    told: slice | None,
 ) -> Verdicts:
-    """The sensor's own scores; alarms by the same evidence that the gateway gathers."""
+    """The sensor's own scores, scaled from the end of a stretch that was `told` to be normal; alarms by the same
+    evidence that the gateway gathers."""
     times = np.concatenate([message.times_ns for message in messages])
     scores = np.concatenate([message.scores() for message in messages])
     tops = np.concatenate([message.tops for message in messages]).astype(np.int64)
@@ -168,6 +193,10 @@ def _sensor_verdicts(
     evidence = Evidence.calibrate(times[:healthy], scores[:healthy], false_alarms_per_day)
     alarm = np.zeros(len(rows), bool)
     for index in range(healthy, len(rows)):
+        if told is not None and index == told.stop:
+            scale = session_scale(scores[told], 1.0)
+            scores[index:] /= scale
+            evidence = Evidence.calibrate(times[told], scores[told] / scale, false_alarms_per_day)
         alarm[index] = evidence.step(int(times[index]), float(scores[index]))
     per_channel = len(feature_names(provisioned.content))
     top_channels = np.where(tops == compact.NO_FEATURE, -1, tops // per_channel)

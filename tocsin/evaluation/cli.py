@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def evaluate(
-    exam: Annotated[str, typer.Argument(help="SKAB, NAB, SMD, TEP, CWRU, FAN, FEMTO, or all that are there.")],
+    exam: Annotated[str, typer.Argument(help="SKAB, NAB, SMD, TEP, CWRU, FAN, FEMTO, BUDGET, or all that are there.")],
     detector: Annotated[list[str] | None, typer.Option(help="Only this detector; may be given again.")] = None,
     tier: Annotated[str | None, typer.Option(help="Only this tier: sensor, gateway or both.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
@@ -74,10 +74,13 @@ def _exams(wanted: str, folder: Path) -> list[str]:
             raise UsageError(f"{folder} holds the recordings of no exam; see tocsin datasets list")
         return there
     name = wanted.upper()
+    family = [exam for exam in there if exam.partition("-")[0] == name]
+    if family:
+        return family
     if name not in run.EXAMS:
         raise UsageError(f"there is no exam {wanted!r}; choose one of {', '.join(run.EXAMS)}, or all")
     if name not in there:
-        raise UsageError(f"{folder / run.FOLDERS[name]} does not exist; tocsin datasets fetch {name} brings it")
+        raise UsageError(f"{folder / run.FOLDERS[name]} does not exist; {run.fetching(name)}")
     return [name]
 
 

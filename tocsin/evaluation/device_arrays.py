@@ -24,8 +24,8 @@ from tocsin.provisioning import Provisioned
 MESSAGE_READINGS = 4096
 
 
-def data_of(provisioned: Provisioned) -> Iterator[Data]:
-    """The readings of a device for its recording, in order, in messages of one stretch each."""
+def data_of(provisioned: Provisioned, border: int = 0) -> Iterator[Data]:
+    """The readings of a device for its recording, in order, in messages of one stretch each; one begins at `border`."""
     content, source = provisioned.content, provisioned.source
     declared = np.zeros(len(source.times_ns), np.bool_)
     declared[sorted(source.clip_starts)] = True
@@ -38,7 +38,7 @@ def data_of(provisioned: Provisioned) -> Iterator[Data]:
     features = scaled_features(raw.features, content.features) if content.features else raw.features
     q12, tops = _scores(content, scaled, features, raw.rows, rows)
     sequence = 0
-    for first, end in _runs(stretches[rows]):
+    for first, end in _runs(stretches[rows], border):
         part = slice(first, end)
         yield Data(
             provisioned.profile.device,
@@ -74,9 +74,10 @@ def _scores(
     return q12, tops
 
 
-def _runs(stretches: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+def _runs(stretches: NDArray[np.int64], border: int) -> Iterator[tuple[int, int]]:
     """First reading, and reading after the last, of each message."""
-    borders = [0, *(np.flatnonzero(np.diff(stretches)) + 1).tolist(), len(stretches)]
+    inside = {border} if 0 < border < len(stretches) else set()
+    borders = sorted({0, *(np.flatnonzero(np.diff(stretches)) + 1).tolist(), len(stretches)} | inside)
     for begin, end in itertools.pairwise(borders):
         for first in range(begin, end, MESSAGE_READINGS):
             yield first, min(end, first + MESSAGE_READINGS)

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.evaluation import budget
 from tocsin.evaluation.metrics import nab
 from tocsin.evaluation.metrics.counts import NOTHING, Counts
 from tocsin.evaluation.metrics.events import begins, events, false_alarms, healthy_days, threshold_for_false_alarms
@@ -81,6 +82,7 @@ class TrialFigures:
     healthy_days: float
     first_alarm_share: float
     provisional: bool
+    healthy_rows: int
     scores: NDArray[np.float64]
     labels: NDArray[np.bool_]
     outline: "Outline"
@@ -126,6 +128,7 @@ def figures_of(trial: Trial, said: Scores) -> TrialFigures:
         days,
         float(first[0]) / trial.recording.rows if len(first) else float("nan"),
         said.provisional,
+        trial.healthy_rows,
         scores,
         labels,
         outline_of(trial, said),
@@ -192,6 +195,7 @@ STATISTICS: dict[str, Callable[[list[TrialFigures]], float]] = {
 #: Those of single exams.
 OWN_STATISTICS: dict[str, dict[str, Callable[[list[TrialFigures]], float]]] = {
     "NAB": {f"nab_{profile.name}": partial(_nab, place) for place, profile in enumerate(nab.PROFILES)},
+    "BUDGET": budget.STATISTICS,
     "TEP": {"detection_rate_at_1_percent": detection_rate},
     "FEMTO": {"first_alarm_share_of_life": lambda parts: mean([part.first_alarm_share for part in parts])},
 }

@@ -6,7 +6,7 @@ from typing import Any
 from tocsin.evaluation.chart import KEY, chart
 from tocsin.evaluation.figures import TrialFigures
 from tocsin.evaluation.run import EXAMS
-from tocsin.evaluation.table import TITLES, columns_of, label_of, shown
+from tocsin.evaluation.table import grid
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1d2733; --soft: #5b6b7c; --line: #d8dee6; --card: #ffffff; }
@@ -61,19 +61,25 @@ def page(result: dict[str, Any], charts: dict[str, tuple[str, list[TrialFigures]
 
 
 def _table(result: dict[str, Any], exam: str) -> str:
-    names = columns_of(exam)
-    head = "".join(f"<th>{html.escape(TITLES[name])}</th>" for name in names)
-    lines = []
-    for row in (row for row in result["rows"] if row["exam"] == exam):
-        kind = "published" if row["published"] else "deployed" if row["deployed"] else row["tier"]
-        cells = "".join(f"<td>{_cell(name, row)}</td>" for name in names)
-        lines.append(f'<tr class="{kind}"><td>{html.escape(label_of(row))}</td>{cells}</tr>')
-    return f'<div class="card scroll"><table><tr><th>detector</th>{head}</tr>{"".join(lines)}</table></div>'
+    head, *lines = grid(result, exam, interval=True)
+    kinds = [
+        "published" if row["published"] else "deployed" if row["deployed"] else row["tier"]
+        for row in result["rows"]
+        if row["exam"] == exam
+    ]
+    # A table by sizes has more lines than rows, and none of a plant's.
+    kinds += [""] * (len(lines) - len(kinds))
+    body = "".join(
+        f'<tr class="{kind}"><td>{html.escape(label)}</td>{"".join(map(_cell, cells))}</tr>'
+        for kind, (label, *cells) in zip(kinds, lines, strict=True)
+    )
+    titles = "".join(f"<th>{html.escape(title)}</th>" for title in head)
+    return f'<div class="card scroll"><table><tr>{titles}</tr>{body}</table></div>'
 
 
-def _cell(name: str, row: dict[str, Any]) -> str:
-    value, _, interval = shown(name, row).partition(" (")
-    return html.escape(value) + (f" <small>({html.escape(interval)}</small>" if interval else "")
+def _cell(text: str) -> str:
+    value, _, interval = text.partition(" (")
+    return f"<td>{html.escape(value)}" + (f" <small>({html.escape(interval)}</small>" if interval else "") + "</td>"
 
 
 def _charts(who: str, parts: list[TrialFigures]) -> str:

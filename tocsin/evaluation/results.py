@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
 
-from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY
-from tocsin.evaluation.figures import TrialFigures, exam_figures
+from tocsin.evaluation.figures import OWN_STATISTICS, STATISTICS, TrialFigures, exam_figures
 from tocsin.evaluation.registry import candidate_named
 from tocsin.evaluation.run import EXAMS
+from tocsin.evaluation.trial import Exam
 
 _PACKAGES = ("tocsin", "numpy", "river", "tensorflow-cpu", "tensorflow", "keras", "ai-edge-litert")
 
@@ -52,7 +52,8 @@ def add(
             "tier": candidate.tier,
             "deployed": candidate.deployed,
             "published": False,
-            "asked_false_alarms": DEFAULT_FALSE_ALARMS_PER_DAY if candidate.deployed else None,
+            **nothing(exam),
+            **asked(known),
         }
         if parts:
             row |= exam_figures(exam, parts, result["seed"])
@@ -69,9 +70,21 @@ def add(
                 "published": True,
                 "source": published.source,
                 "remark": published.remark,
+                **nothing(exam),
                 **published.figures,
             }
         )
+
+
+def asked(exam: Exam) -> dict[str, Any]:
+    """What every candidate is asked for: false alarms a day. It has no spread."""
+    return {"asked_false_alarms": exam.asked_false_alarms, "asked_false_alarms_interval": [exam.asked_false_alarms] * 2}
+
+
+def nothing(exam: str) -> dict[str, Any]:
+    """Every figure of an exam and its interval, unknown: a row has them all, whoever made it."""
+    names = ("asked_false_alarms", *STATISTICS, *OWN_STATISTICS.get(exam, {}))
+    return {name: None for figure in names for name in (figure, f"{figure}_interval")}
 
 
 def _trial_row(part: TrialFigures) -> dict[str, Any]:
@@ -87,6 +100,7 @@ def _trial_row(part: TrialFigures) -> dict[str, Any]:
         "events": part.events,
         "events_caught": len(part.delays_seconds),
         "false_alarms": part.false_alarms,
+        "healthy_days": part.healthy_days,
         "first_alarm_share": part.first_alarm_share,
         "provisional": part.provisional,
     }

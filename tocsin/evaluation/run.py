@@ -8,20 +8,24 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from shared.errors import TocsinError, UsageError
-from tocsin.evaluation.exams import cwru, fan, femto, nab, skab, smd, tep
+from tocsin.evaluation.exams import budget, cwru, fan, fan_sessions, femto, nab, skab, smd, tep
 from tocsin.evaluation.figures import TrialFigures, digest_of, figures_of
 from tocsin.evaluation.registry import candidate_named
 from tocsin.evaluation.trial import Exam, Trial
 
-EXAMS: dict[str, Exam] = {module.EXAM.name: module.EXAM for module in (skab, nab, smd, tep, cwru, fan, femto)}
+EXAMS: dict[str, Exam] = {
+    module.EXAM.name: module.EXAM for module in (skab, nab, smd, tep, cwru, fan, fan_sessions, femto, budget)
+}
 #: Where the recordings of an exam lie below the folder of all.
 FOLDERS = {
+    "BUDGET": "skab",
     "SKAB": "skab",
     "NAB": "nab",
     "SMD": "smd",
     "TEP": "tep",
     "CWRU": "cwru48k",
     "FAN": "fan_esp32",
+    "FAN-SESSIONS": "fan_esp32",
     "FEMTO": "femto",
 }
 #: Told after each trial: exam, trials done, trials in all.
@@ -31,10 +35,19 @@ Progress = Callable[[str, int, int], None]
 @cache
 def trials_of(exam: str, folder: Path) -> tuple[Trial, ...]:
     """The trials of an exam, read once in each process; UsageError where there are none."""
-    found = tuple(EXAMS[exam].trials(folder))
+    try:
+        found = tuple(EXAMS[exam].trials(folder))
+    except FileNotFoundError as error:
+        raise UsageError(f"{error.filename} is missing; {fetching(exam)}") from error
     if not found:
-        raise UsageError(f"{folder / FOLDERS[exam]} holds no recording of {exam}; fetch it with tocsin datasets")
+        raise UsageError(f"{folder / FOLDERS[exam]} holds no recording of {exam}; {fetching(exam)}")
     return found
+
+
+def fetching(exam: str) -> str:
+    """How the recordings of an exam are brought: the end of a sentence."""
+    name = "SKAB" if exam == "BUDGET" else exam.partition("-")[0]
+    return f"tocsin datasets fetch {name} brings them"
 
 
 def present(folder: Path) -> list[str]:
@@ -68,6 +81,9 @@ def run(
 ) -> tuple[list[str], list[dict[str, TrialFigures | str]]]:
     """Digests and figures of all trials of an exam, in the order of the trials."""
     keys = tuple(candidates)
+    tiers = EXAMS[exam].tiers
+    if tiers:
+        keys = tuple(key for key in keys if candidate_named(key).tier in (*tiers, "baseline"))
     count = len(trials_of(exam, folder))
     digests = [""] * count
     found: list[dict[str, TrialFigures | str]] = [{} for _ in range(count)]

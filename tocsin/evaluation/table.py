@@ -2,10 +2,21 @@
 
 from typing import Any
 
+from tocsin.evaluation.budget import LINES
+from tocsin.evaluation.exams.budget import SIZES
+
 #: Columns by exam; those of other exams get the usual ones.
 _USUAL = ("roc_auc", "average_precision", "vus_pr", "f1", "false_alarm_rate", "missed_alarm_rate", "delay_seconds")
 COLUMNS = {
-    "NAB": ("nab_standard", "nab_reward_low_FP", "nab_reward_low_FN", "nab_standard_fitted", "roc_auc"),
+    "NAB": (
+        "nab_standard",
+        "nab_reward_low_FP",
+        "nab_reward_low_FN",
+        "nab_standard_fitted",
+        "nab_reward_low_FP_fitted",
+        "nab_reward_low_FN_fitted",
+        "roc_auc",
+    ),
     "TEP": ("detection_rate_at_1_percent", *_USUAL),
     "FEMTO": ("first_alarm_share_of_life", "realised_false_alarms", "delay_seconds"),
 }
@@ -21,12 +32,20 @@ TITLES = {
     "nab_reward_low_FP": "low FP",
     "nab_reward_low_FN": "low FN",
     "nab_standard_fitted": "standard, fitted",
+    "nab_reward_low_FP_fitted": "low FP, fitted",
+    "nab_reward_low_FN_fitted": "low FN, fitted",
     "detection_rate_at_1_percent": "found at 1 %, fitted",
     "first_alarm_share_of_life": "first alarm, share of life",
     "realised_false_alarms": "false alarms a day",
 }
 _PERCENT = {"false_alarm_rate", "missed_alarm_rate"}
-_PLAIN = {"delay_seconds", "nab_standard", "nab_reward_low_FP", "nab_reward_low_FN", "nab_standard_fitted"}
+_PLAIN = {
+    "delay_seconds",
+    "nab_standard",
+    "nab_reward_low_FP",
+    "nab_reward_low_FN",
+    *(f"nab_{profile}_fitted" for profile in ("standard", "reward_low_FP", "reward_low_FN")),
+}
 
 
 def columns_of(exam: str) -> tuple[str, ...]:
@@ -51,7 +70,7 @@ def shown(name: str, row: dict[str, Any], *, interval: bool = True) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    if name in _PERCENT:
+    if name in _PERCENT or name.startswith(("flagged_after", "provisional_after", "kept_after")):
         return f"{100 * value:.1f} %"
     if name in _PLAIN:
         return f"{value:.1f}"
@@ -67,29 +86,45 @@ def label_of(row: dict[str, Any]) -> str:
     return f"{row['detector']}, {row['tier']}"
 
 
+def grid(result: dict[str, Any], exam: str, *, interval: bool, bold: str = "") -> list[list[str]]:
+    """A table of an exam, its head first; the label of what a plant runs by default stands between `bold`."""
+    rows = [row for row in result["rows"] if row["exam"] == exam]
+    labels = [f"{bold}{label_of(row)}{bold}" if row["deployed"] else label_of(row) for row in rows]
+    if exam == "BUDGET":
+        return _by_size(rows, labels, interval=interval)
+    names = columns_of(exam)
+    head = ["detector", *(TITLES[name] for name in names)]
+    return [head] + [
+        [label, *(shown(name, row, interval=interval) for name in names)]
+        for label, row in zip(labels, rows, strict=True)
+    ]
+
+
+def _by_size(rows: list[dict[str, Any]], labels: list[str], *, interval: bool) -> list[list[str]]:
+    """Figures by the number of healthy rows, one kind of them under another; the recipe has all kinds."""
+    table = [["healthy rows", *(f"{size:,}" for size in SIZES)]]
+    for kind, title in LINES:
+        for row, label in zip(rows, labels, strict=True):
+            if row["tier"] != "baseline" or kind == "flagged":
+                names = [f"{kind}_after_{size}_rows" for size in SIZES]
+                table.append([f"{label}: {title}", *(shown(name, row, interval=interval) for name in names)])
+    return table
+
+
 def markdown(result: dict[str, Any], exam: str) -> list[str]:
     """Lines of a Markdown table of an exam; what a plant runs by default is bold."""
-    names = columns_of(exam)
-    lines = [
-        "| " + " | ".join(["detector", *(TITLES[name] for name in names)]) + " |",
-        "|" + "---|" * (len(names) + 1),
-    ]
-    for row in (row for row in result["rows"] if row["exam"] == exam):
-        label = f"**{label_of(row)}**" if row["deployed"] else label_of(row)
-        lines.append("| " + " | ".join([label, *(shown(name, row) for name in names)]) + " |")
-    return lines
+    head, *lines = grid(result, exam, interval=True, bold="**")
+    return [_line(head), "|" + "---|" * len(head), *map(_line, lines)]
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def terminal(result: dict[str, Any], exam: str) -> list[str]:
     """Lines of a plain table of an exam, with aligned columns."""
-    names = columns_of(exam)
-    table = [["detector", *(TITLES[name] for name in names)]]
-    table += [
-        [label_of(row), *(shown(name, row, interval=False) for name in names)]
-        for row in result["rows"]
-        if row["exam"] == exam
-    ]
-    widths = [max(len(line[place]) for line in table) for place in range(len(names) + 1)]
+    table = grid(result, exam, interval=False)
+    widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
     lines = [
         "  ".join(
             cell.ljust(width) if place == 0 else cell.rjust(width)

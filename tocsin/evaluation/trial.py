@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY
 from shared.recordings import Recording
 
 
@@ -58,6 +59,7 @@ class Published:
 class Exam:
     """A protocol: its trials from a folder of recordings, and what others got.
 
+    `tiers`: those that are judged, if not all. `asked_false_alarms`: the budget that is set, alarms a day of an asset.
     `coverage` says how many recordings of the published protocol are not here, in a sentence, if some are not.
     """
 
@@ -67,6 +69,8 @@ class Exam:
     trials: Callable[[Path], Iterator[Trial]]
     published: tuple[Published, ...] = ()
     coverage: str = ""
+    asked_false_alarms: float = DEFAULT_FALSE_ALARMS_PER_DAY
+    tiers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY
 from shared.recordings import Recording
 from tocsin.evaluation.device_arrays import data_of
 from tocsin.evaluation.trial import Scores
-from tocsin.provisioning import provision
+from tocsin.provisioning import Provisioned, provision, reading_rows
 from tocsin.score import ASSET, DEVICE, Verdicts, judge
 
 
@@ -19,21 +19,35 @@ class Deployed:
     tier: str
     false_alarms_per_day: float = DEFAULT_FALSE_ALARMS_PER_DAY
     name: str = "recipe"
-    deployed: bool = True
+
+    @property
+    def deployed(self) -> bool:
+        """A plant runs sensor and gateway together."""
+        return self.tier == "both"
 
     def judge(
         self, recording: Recording, healthy_rows: int, recalibration: tuple[int, int] | None, seed: int
     ) -> Scores:
-        """Scores of every row."""
+        """Scores of every row; the readings of the recalibration are told to be normal when they have passed."""
         model = self.tier != "gateway"
         provisioned = provision(recording, DEVICE, ASSET, healthy_rows, seed=seed, model=model)
+        told = None if recalibration is None else _readings(provisioned, recalibration)
         verdicts = judge(
             provisioned,
             tier=self.tier,
             false_alarms_per_day=self.false_alarms_per_day,
-            data=data_of(provisioned),
+            data=data_of(provisioned, 0 if told is None else told.stop),
+            told=told,
         )
         return by_row(verdicts, recording.rows, provisioned.provisional)
+
+
+def _readings(provisioned: Provisioned, rows: tuple[int, int]) -> slice:
+    """Readings whose last row lies in `rows`, first and row after the last."""
+    source = provisioned.source
+    ends = reading_rows(provisioned.content, source.times_ns, np.array(sorted(source.clip_starts), np.int64))
+    begin, end = np.searchsorted(ends, rows).tolist()
+    return slice(begin, end)
 
 
 def by_row(verdicts: Verdicts, rows: int, provisional: bool) -> Scores:
