@@ -6,9 +6,16 @@ import shutil
 
 import numpy as np
 import pytest
+from drawn_images import Images
+from emulated_boards import device_of
 
 from firmware.bench.measure import infer, measure
+from firmware.bench.program import build_program
+from firmware.bench.records import record_bytes
 from firmware.bench.reference import SENSOR_WIDTHS, random_layers
+from firmware.board_build import BoardOptions, build_board
+from firmware.board_kernel import board_model, counted_instructions
+from firmware.boards.registry import board_named
 from firmware.kernels.cores import CORES, chosen_kernel, core_named, kernel_named
 
 pytestmark = pytest.mark.skipif(
@@ -51,6 +58,27 @@ def test_a_small_build_of_the_sensor_model_meets_all_its_bounds(sensor, name):
     assert row.instructions_worst <= 6_600
     assert row.code_bytes + row.table_bytes <= 6_700
     assert row.ram_bytes <= 256
+
+
+def test_a_small_firmware_gets_what_is_measured(sensor, tmp_path):
+    """The board's model as `tocsin firmware build --small` makes it, and the functions in its finished firmware."""
+    from elftools.elf.elffile import ELFFile
+
+    layers, _ = sensor
+    image = Images().random(1, channels=16, hidden=SENSOR_WIDTHS[1:-1])
+    image.layers = layers
+    device = device_of(image)
+    options = BoardOptions(small=True)
+    model = board_model(board_named("stm32f405"), device.image, device.content, options)
+    program = build_program(model.core, model.kernel)
+    _, largest = counted_instructions(model)
+    assert largest <= 6_600
+    assert program.code_bytes + len(record_bytes(model.content.layers, model.kernel.target)) <= 6_700
+    assert program.data_bytes + model.memory_bytes <= 256
+    with build_board(board_named("stm32f405"), tmp_path, device=device, options=options).elf.open("rb") as file:
+        sizes = {each.name: each["st_size"] for each in ELFFile(file).get_section_by_name(".symtab").iter_symbols()}
+    kernel = sum(sizes[name] for name in program.symbols if name.startswith("tocsin_") and name in sizes)
+    assert program.code_bytes - 64 < kernel <= program.code_bytes + 64, "functions that a score calls in another order"
 
 
 @pytest.mark.parametrize(
