@@ -1,6 +1,7 @@
 """The recipe that a device is judged by, from its commissioning on: features, level, threshold, evidence."""
 
 import math
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -14,9 +15,12 @@ from gateway.detectors.judgement import NEVER, Judgement
 from gateway.detectors.level import WINDOW_SHARE_LIMIT, Level
 from gateway.detectors.novelty import Novelty
 from gateway.detectors.order import canonical_order
+from gateway.detectors.precision import sums_in_order
+from gateway.detectors.readings import Readings
 from gateway.detectors.recipe import healthy_scale, warm_up
-from gateway.detectors.row_features import RowFeatures
+from gateway.detectors.row_features import Found, RowFeatures
 from gateway.detectors.session import MINIMUM_SESSION_READINGS, session_scale
+from gateway.detectors.stacking import stacked
 from gateway.detectors.tightening import Tightening
 from gateway.detectors.window_features import WindowFeatures
 from gateway.errors import GatewayError
@@ -29,7 +33,7 @@ from shared.identity import SLOW
 from shared.messages.codec import Birth, decode_birth, encode_birth
 
 #: Fewer healthy readings than this do not tell one block from the others.
-MINIMUM_HEALTHY_READINGS = 48
+MINIMUM_HEALTHY_READINGS = 40
 #: A reading is learned below this quantile of the out-of-block scores of the healthy readings.
 GATE_QUANTILE = 0.99
 #: What hangs on the alarm of the device is decided anew every so many readings, counted from the commissioning, so that
@@ -53,6 +57,8 @@ class DeviceDetector:
         Top channel of each commissioning reading, int64 (n,).
     evidence
         Whether the device is in alarm.
+    commissioned_provisionally
+        Whether it was `provisional` at its commissioning. Not part of the state either.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class DeviceDetector:
         self.false_alarms_per_day = DEFAULT_FALSE_ALARMS_PER_DAY
         #: What a score of the sensor is divided by: above 1 where a new session lifts its healthy scores.
         self.sensor_scale = 1.0
+        self.commissioned_provisionally = False
         self._order = order
         self._back = np.argsort(order)
         self._features = features
@@ -90,7 +97,9 @@ class DeviceDetector:
         self._frozen = False
         #: Levels of this segment's healthy readings: the threshold may fall between two segments only.
         self._healthy_levels: list[float] = []
-        self._owners = channel_of_columns(birth, len(order))[order]
+        #: The columns of each channel, in the order in which they are judged, (channels, columns of one).
+        owners = channel_of_columns(birth, len(order))[order]
+        self._columns_of = np.argsort(owners, kind="stable").reshape(len(birth.profile.channels), -1)
 
     @property
     def provisional(self) -> bool:
@@ -160,6 +169,7 @@ class DeviceDetector:
         level, levels = Level.fit(found.part(judged), share_limit=1.0 if kind == SLOW else WINDOW_SHARE_LIMIT)
         detector = cls(birth, order, features, level, Tightening(levels), Evidence(0.0, 0.0, 1, 1))
         detector.false_alarms_per_day = false_alarms_per_day
+        detector.commissioned_provisionally = detector.provisional
         detector._warm_up, detector._age, detector._stretch = warm_up_readings, int(ages[-1]), int(stretches[-1])
         detector.healthy_scores = np.full(count, np.nan)
         detector.healthy_scores[judged] = detector._scores(levels)
@@ -238,12 +248,7 @@ class DeviceDetector:
 
     def _weights(self, added: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
         """What each channel adds to the distances of m readings, float64 (m, channels)."""
-        weights = np.zeros((len(added[0]), len(self.birth.profile.channels)))
-        columns = len(self._order)
-        for contributions in added:
-            for feature in range(contributions.shape[1]):
-                weights[:, self._owners[feature % columns]] += contributions[:, feature]
-        return weights
+        return np.asarray(_weights_together([self._columns_of], tuple(parts[None] for parts in added))[0])
 
     def process(
         self,
@@ -264,43 +269,69 @@ class DeviceDetector:
         times_ns, stretches, values, sensor_scores
             As for `commission`.
         """
-        count = len(values)
-        width = self._level.distances[0].features
-        judgement = Judgement.empty(count, len(self.birth.profile.channels), width, len(self._order))
-        sensor = np.full(count, np.nan) if sensor_scores is None else sensor_scores
-        ordered = _finite(values)[:, self._order]
-        begin = 0
-        while begin < count:
-            end = min(count, begin + SEGMENT_READINGS - self._count % SEGMENT_READINGS)
-            part = slice(begin, end)
-            self._segment(judgement, part, times_ns[part], stretches[part], ordered[part], sensor[part], learn_allowed)
-            begin = end
+        sensor = np.full(len(values), np.nan) if sensor_scores is None else sensor_scores
+        readings = Readings(times_ns, stretches, values, sensor, learn_allowed)
+        judgement, begin = self.unjudged(readings), 0
+        while begin < len(readings):
+            part = slice(begin, min(len(readings), begin + self.left_of_segment))
+            self.judge_together([(self, readings.part(part), judgement, part)])
+            begin = part.stop
         return judgement
 
-    def _segment(
+    def unjudged(self, readings: Readings) -> Judgement:
+        """A judgement of readings, to be filled by `judge_together`."""
+        width = self._level.distances[0].features
+        return Judgement.empty(len(readings), len(self.birth.profile.channels), width, len(self._order))
+
+    @property
+    def left_of_segment(self) -> int:
+        """Readings until what hangs on the alarm is decided anew: as many may be judged in one go."""
+        return SEGMENT_READINGS - self._count % SEGMENT_READINGS
+
+    @property
+    def shape(self) -> Hashable:
+        """Detectors with equal shapes can be asked together."""
+        return type(self._features), self._columns_of.shape
+
+    @staticmethod
+    def judge_together(work: "Sequence[tuple[DeviceDetector, Readings, Judgement, slice]]") -> None:
+        """Judge equally many readings of different devices with equal shapes, at most `left_of_segment` of each.
+
+        What is found of a device's readings is written into the slice of its judgement: the bits of `process`.
+        """
+        devices = [device for device, _, _, _ in work]
+        times_ns = stacked([readings.times_ns for _, readings, _, _ in work])
+        rows = stacked([_finite(readings.values)[:, device._order] for device, readings, _, _ in work])
+        starts, ages = _follow(devices, stacked([readings.stretches for _, readings, _, _ in work]))
+        learn = [readings.learn_allowed and not device._frozen for device, readings, _, _ in work]
+        run: Callable[..., Found] = type(devices[0]._features).run_together
+        found = run([device._features for device in devices], times_ns, starts, rows, learn)
+        warm_up_readings = np.array([[device._warm_up] for device in devices])
+        judged = (ages > warm_up_readings) & np.isfinite(rows).any(axis=2)
+        levels, added, deviations = Level.of_together([device._level for device in devices], found)
+        thresholds = np.array([[device.threshold] for device in devices])
+        scores = np.where(judged, np.exp(0.5 * (levels - thresholds)), np.nan)
+        weights = _weights_together([device._columns_of for device in devices], added)
+        weights, deviations = np.where(judged[..., None], weights, 0.0), np.where(judged[..., None], deviations, 0.0)
+        tops = weights.argmax(axis=2)
+        for number, (device, readings, judgement, part) in enumerate(work):
+            judgement.scores[part], judgement.weights[part] = scores[number], weights[number]
+            judgement.deviations[part], judgement.usual[part] = deviations[number], found.usual[number]
+            judgement.top_channel[part] = tops[number]
+            device._settle(judgement, part, readings, rows[number], found.part(number), levels[number], learn[number])
+
+    def _settle(
         self,
         judgement: Judgement,
         part: slice,
-        times_ns: NDArray[np.int64],
-        stretches: NDArray[np.int64],
+        readings: Readings,
         rows: NDArray[np.float64],
-        sensor: NDArray[np.float64],
-        learn_allowed: bool,
+        found: Found,
+        levels: NDArray[np.float64],
+        learn: bool,
     ) -> None:
-        """Judge readings of one segment, or of a part of it."""
-        starts, ages = self._follow(stretches)
-        found = self._features.run(times_ns, starts, rows, learn=learn_allowed and not self._frozen)
-        judged = (ages > self._warm_up) & np.isfinite(rows).any(axis=1)
-        levels, added = self._level.of(found)
-        scores = np.where(judged, self._scores(levels), np.nan)
-        weights = self._weights(added)
-        judgement.scores[part] = scores
-        judgement.weights[part] = np.where(judged[:, None], weights, 0.0)
-        distance = self._level.distances[0]
-        deviations = distance.standardised(found.blocks[0])
-        judgement.deviations[part] = np.where(judged[:, None], deviations, 0.0)
-        judgement.usual[part] = found.usual
-        judgement.top_channel[part] = np.where(judged, weights.argmax(axis=1), 0)
+        """From the scores of readings to alarms, and to what is learned of them; `rows` in the order of columns."""
+        times_ns, scores, sensor = readings.times_ns, judgement.scores[part], readings.sensor_scores
         alarms = []
         for index, (time_ns, own, other) in enumerate(
             zip(times_ns.tolist(), scores.tolist(), sensor.tolist(), strict=True)
@@ -312,7 +343,7 @@ class DeviceDetector:
                 judgement.since_ns[part.start + index] = self.evidence.since_ns
         judgement.alarm[part] = alarms
         if any(alarms):
-            judgement.standings[part] = self._level.standings(found)
+            judgement.standings[part] = np.where(np.array(alarms)[:, None], self._level.standings(found), np.nan)
         if self._novelty is not None:
             deviations = (rows[:, 0] - self._novelty_mean) / self._features.scale[0]
             judgement.novelty[part], events = self._novelty.run(times_ns, deviations)
@@ -321,7 +352,7 @@ class DeviceDetector:
             judgement.lost_since_ns[part] = self._presence.run(times_ns, rows)[:, self._back]
             judgement.alarm[part] |= (judgement.lost_since_ns[part] != NEVER).any(axis=1)
         self._count += len(rows)
-        healthy = (scores < self.gate) & ~np.array(alarms) & (learn_allowed and not self._frozen)
+        healthy = (scores < self.gate) & ~np.array(alarms) & learn
         self._healthy_levels += levels[healthy].tolist()
         if self._count % SEGMENT_READINGS == 0:
             self._threshold_follows(np.array(self._healthy_levels))
@@ -334,20 +365,6 @@ class DeviceDetector:
             # The same level is now a higher score; the limit of the alarm stays where it was measured.
             self.evidence.shift(0.5 * fell)
             self.gate = min(self.gate * math.exp(0.5 * fell), 1.0)
-
-    def _follow(self, stretches: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Whether each reading begins a stretch, and its number within it."""
-        before = np.concatenate(([-1 if self._stretch is None else self._stretch], stretches[:-1]))
-        starts = stretches != before
-        if self._stretch is None and len(starts):
-            starts[0] = True
-        ages = np.empty(len(stretches), np.int64)
-        for index, begins in enumerate(starts.tolist()):
-            self._age = 1 if begins else self._age + 1
-            ages[index] = self._age
-        if len(stretches):
-            self._stretch = int(stretches[-1])
-        return starts, ages
 
     def explain(self, judgement: Judgement, index: int) -> Explanation:
         """Why reading `index` of a judgement was judged as it was."""
@@ -434,6 +451,39 @@ class DeviceDetector:
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Infinities are missing values too."""
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def _follow(
+    devices: Sequence[DeviceDetector], stretches: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Whether each reading begins a stretch, and its number within it, both (D, m); the devices remember the last."""
+    before = np.array([[-1 if device._stretch is None else device._stretch] for device in devices])
+    starts = stretches != np.concatenate((before, stretches[:, :-1]), axis=1)
+    starts[:, 0] |= np.array([device._stretch is None for device in devices])
+    numbers = np.arange(stretches.shape[1])
+    begun = np.maximum.accumulate(np.where(starts, numbers, -1), axis=1)
+    ages = np.array([[device._age] for device in devices]) + numbers + 1
+    ages = np.where(begun >= 0, numbers - begun + 1, ages)
+    for device, age, stretch in zip(devices, ages[:, -1].tolist(), stretches[:, -1].tolist(), strict=True):
+        device._age, device._stretch = age, stretch
+    return starts, ages
+
+
+def _weights_together(
+    columns_of: Sequence[NDArray[np.int64]], added: tuple[NDArray[np.float64], ...]
+) -> NDArray[np.float64]:
+    """What each channel of D devices adds to the distances, (D, m, channels), from what each feature adds, (D, m, d).
+
+    `columns_of`: the columns of each channel, (channels, columns of one).
+    """
+    devices, readings = added[0].shape[:2]
+    columns = columns_of[0].size
+    every = np.concatenate(added, axis=2).reshape(devices, readings, -1, columns)
+    by_column = np.add.accumulate(every, axis=2)[:, :, -1]
+    weights = np.empty((devices, readings, *columns_of[0].shape))
+    for number, own in enumerate(columns_of):
+        weights[number] = by_column[number][:, own]
+    return sums_in_order(weights)
 
 
 def _ages(stretches: NDArray[np.int64]) -> NDArray[np.int64]:

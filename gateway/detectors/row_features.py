@@ -123,7 +123,9 @@ class RowFeatures:
         covariance[np.diag_indices_from(covariance)] += _RESIDUAL_RIDGE
         precision = invert(covariance)
         matrix = precision / np.sqrt(np.diag(precision))
-        self._residuals = matrix / np.maximum(product(about, matrix).std(axis=0), _RESIDUAL_FLOOR)
+        residuals = matrix / np.maximum(product(about, matrix).std(axis=0), _RESIDUAL_FLOOR)
+        # In the precision of the stored ones, so that restored features are the same.
+        self._residuals = residuals.astype(np.float32).astype(np.float64)
 
     def recentre(self, times_ns: NDArray[np.int64], values: Floats) -> Floats:
         """Measure from the mean of these values (n, k) of a new session, and begin anew; what that adds to old states
@@ -221,7 +223,7 @@ class RowFeatures:
             "slow means": self._slow.means,
             "slow weights": self._slow.weights,
             "residual centre": self._residual_centre,
-            "residuals": self._residuals,
+            "residuals": self._residuals.astype(np.float32),
             "usual variance": self._usual_variance,
             "last": self._last,
         }
@@ -236,7 +238,8 @@ class RowFeatures:
         channels = len(restored.mean)
         restored.unit = fields["unit"]
         restored._slow.means, restored._slow.weights = fields["slow means"].copy(), fields["slow weights"].copy()
-        restored._residual_centre, restored._residuals = fields["residual centre"], fields["residuals"]
+        restored._residual_centre = fields["residual centre"]
+        restored._residuals = fields["residuals"].astype(np.float32).astype(np.float64)
         restored._usual_variance, restored._last = fields["usual variance"], fields["last"]
         restored._running = RunningMeans.from_fields(fields, 1.0 / restored._running.gains)
         arrays = (restored.scale, restored.unit, restored._slow.means, restored._slow.weights, restored._last)

@@ -66,7 +66,7 @@ class Season:
         about = ((values - values.mean(axis=0)) ** 2).sum(axis=0)
         found.shares = np.clip(1.0 - left / np.maximum(about, 1e-9), 0.0, 1.0) * moving
         # In the precision of the stored one, so that a restored season expects the same.
-        found.profile = found._profile_of(values, index).astype(np.float32).astype(np.float64)
+        found.profile = found._profile_of(values, index).astype(np.float16).astype(np.float64)
         if found.shares[moving].mean() < _LEAST_SHARE:
             found.period = 0
         return found
@@ -109,14 +109,14 @@ class Season:
             "season period": self.period,
             "season begin": self.begin_ns,
             "season step": self.step_ns,
-            "season profile": self.profile.astype(np.float32) if self.period else np.zeros((0, len(self.shares))),
+            "season profile": self.profile.astype(np.float16) if self.period else np.zeros((0, len(self.shares))),
             "season shares": self.shares,
         }
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "Season":
         """The season whose `fields` these are; KeyError or ValueError when they do not fit together."""
-        shares, profile = fields["season shares"], fields["season profile"].astype(np.float64)
+        shares, profile = fields["season shares"], fields["season profile"].astype(np.float16).astype(np.float64)
         period = int(fields["season period"])
         if period and profile.shape != (BINS, len(shares)):
             raise ValueError("the season's profile does not fit the channels")

@@ -36,7 +36,7 @@ class Tightening:
         self.threshold = threshold_of(levels, self.effective)
         self._effective_share = self.effective / len(levels)
         step = -(-len(levels) // SAMPLE_READINGS)
-        self._sample: list[float] = [float(np.float32(level)) for level in levels[::step]]
+        self._sample: list[float] = [float(np.float16(level)) for level in levels[::step]]
         self._step, self._until_kept = step, step
         self.readings = len(levels)
         self._due = 2 * self.readings
@@ -60,7 +60,7 @@ class Tightening:
         for level in healthy_levels.tolist():
             self._until_kept -= 1
             if self._until_kept == 0:
-                self._sample.append(float(np.float32(level)))
+                self._sample.append(float(np.float16(level)))
                 if len(self._sample) > SAMPLE_READINGS:
                     del self._sample[1::2]
                     self._step *= 2
@@ -80,7 +80,7 @@ class Tightening:
             "threshold": self.threshold,
             "effective readings": self.effective,
             "effective share": self._effective_share,
-            "sample": np.array(self._sample, np.float32),
+            "sample": np.array(self._sample, np.float16),
             "sample step": self._step,
             "until kept": self._until_kept,
             "healthy readings": self.readings,
@@ -93,7 +93,7 @@ class Tightening:
         restored = cls.__new__(cls)
         restored.threshold, restored.effective = float(fields["threshold"]), float(fields["effective readings"])
         restored._effective_share = float(fields["effective share"])
-        restored._sample = [float(level) for level in fields["sample"].tolist()]
+        restored._sample = fields["sample"].astype(np.float16).tolist()
         restored._step, restored._until_kept = int(fields["sample step"]), int(fields["until kept"])
         restored.readings, restored._due = int(fields["healthy readings"]), int(fields["threshold due"])
         if restored._step < 1 or restored._until_kept < 1:
