@@ -41,7 +41,8 @@ HEADER = "row,time,score,flagged,alarm,top_channel"
 @dataclass(frozen=True, eq=False)
 class Verdicts:
     """One entry per reading: the row it stands at, score (1.0 = threshold, NaN = none), flags, and the channel index,
-    -1 = none. `novelty` (1.0 = the lowest limit of an event, NaN = none) where the gateway judges one slow channel."""
+    -1 = none. `novelty` (1.0 = the lowest limit of an event, NaN = none) where the gateway judges one slow channel.
+    `provisional`: thresholds rest on little healthy data, or did until more of it came in."""
 
     rows: NDArray[np.int64]
     scores: NDArray[np.float64]
@@ -49,6 +50,7 @@ class Verdicts:
     alarm: NDArray[np.bool_]
     top_channels: NDArray[np.int64]
     novelty: NDArray[np.float64] | None = None
+    provisional: bool = False
 
 
 def messages_of(provisioned: Provisioned) -> Iterator[Data]:
@@ -112,7 +114,7 @@ def judge(
         np.full(readings, -1),
         np.full(readings, np.nan) if one_channel else None,
     )
-    position = 0
+    position, provisional = 0, False
     for message in messages:
         taken = _without_sensor_scores(message) if tier == "gateway" else message
         verdict = judge.take(taken)
@@ -125,10 +127,12 @@ def judge(
         for rescore in verdict.rescores:
             part = slice(rescore.sequence, rescore.sequence + len(rescore.fused_scores))
             _fill(verdicts, part, rescore.fused_scores, rescore.flags, rescore.top_channels)
+        if verdict.commissioned and judge.detector is not None:
+            provisional = judge.detector.commissioned_provisionally
         if told is not None and position < told.stop <= end and judge.detector is not None:
             _recalibrate(judge.detector, provisioned, messages, told, with_sensor=tier == "both")
         position = end
-    return verdicts
+    return replace(verdicts, provisional=provisional or (tier == "both" and provisioned.provisional))
 
 
 def _recalibrate(
@@ -200,7 +204,7 @@ def _sensor_verdicts(
         alarm[index] = evidence.step(int(times[index]), float(scores[index]))
     per_channel = len(feature_names(provisioned.content))
     top_channels = np.where(tops == compact.NO_FEATURE, -1, tops // per_channel)
-    return Verdicts(rows, scores, scores >= 1.0, alarm, top_channels)
+    return Verdicts(rows, scores, scores >= 1.0, alarm, top_channels, provisional=provisioned.provisional)
 
 
 def lines(recording: Recording, verdicts: Verdicts, names: tuple[str, ...], first_row: int) -> Iterator[str]:
@@ -262,7 +266,7 @@ def score_to_file(
     shown = verdicts.rows >= first_row
     alarms = int(np.count_nonzero(np.diff(verdicts.alarm[shown].astype(np.int8), prepend=0) == 1))
     flagged = int(verdicts.flagged[shown].sum())
-    provisional = "; provisional: calibrated on little healthy data" if provisioned.provisional else ""
+    provisional = "; provisional: calibrated on little healthy data" if verdicts.provisional else ""
     return (
         f"{out}: {recording.rows - first_row} rows, {int(shown.sum())} readings, {flagged} flagged, "
         f"{alarms} alarm{'' if alarms == 1 else 's'}"

@@ -29,8 +29,7 @@ class Deployed:
         self, recording: Recording, healthy_rows: int, recalibration: tuple[int, int] | None, seed: int
     ) -> Scores:
         """Scores of every row; the readings of the recalibration are told to be normal when they have passed."""
-        model = self.tier != "gateway"
-        provisioned = provision(recording, DEVICE, ASSET, healthy_rows, seed=seed, model=model)
+        provisioned = _provisioned(recording, healthy_rows, seed, self.tier != "gateway")
         told = None if recalibration is None else _readings(provisioned, recalibration)
         verdicts = judge(
             provisioned,
@@ -39,7 +38,25 @@ class Deployed:
             data=data_of(provisioned, 0 if told is None else told.stop),
             told=told,
         )
-        return by_row(verdicts, recording.rows, provisioned.provisional)
+        return by_row(verdicts, recording.rows, verdicts.provisional)
+
+
+class _Trained:
+    """The last device that was provisioned with a model: sensor and both tiers judge one recording by the same one."""
+
+    recording: Recording | None = None
+    healthy_rows: int
+    seed: int
+    provisioned: Provisioned
+
+
+def _provisioned(recording: Recording, healthy_rows: int, seed: int, model: bool) -> Provisioned:
+    if not model:
+        return provision(recording, DEVICE, ASSET, healthy_rows, seed=seed, model=False)
+    if _Trained.recording is not recording or (_Trained.healthy_rows, _Trained.seed) != (healthy_rows, seed):
+        _Trained.provisioned = provision(recording, DEVICE, ASSET, healthy_rows, seed=seed)
+        _Trained.recording, _Trained.healthy_rows, _Trained.seed = recording, healthy_rows, seed
+    return _Trained.provisioned
 
 
 def _readings(provisioned: Provisioned, rows: tuple[int, int]) -> slice:
