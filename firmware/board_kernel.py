@@ -1,7 +1,7 @@
 """The model of a board's firmware: its image packed for the board's core, the kernel that runs it, and its memory."""
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from shared.signal.definition import FAST_WINDOW_MIN, KIND_FAST
 
 #: What counting needs: of the extra `firmware`, as the compiler is.
 _EMULATOR = ("unicorn", "capstone", "elftools")
+#: How a firmware is compiled: fast or small.
+_FAST, _SMALL = "-O2", "-Os"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def board_model(board: Board, image: bytes, content: ImageContent, options: Boar
     """
     core = core_compiled_as(board.zig_cpu)
     kernel = chosen_kernel(core, worst_case=options.worst_case, small=options.small)
+    kernel = replace(kernel, optimization=_SMALL if options.small else _FAST)
     if content.target != core.target:
         content = pack_image(content, core.target)
         image = model_image.seal(model_image.encode(content))
