@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.training.autoencoder import Autoencoder, Floats, Reconstructor
+from cloud.training.copies import with_copies
 from cloud.training.ranges import equalized, extremes, representative
 from cloud.training.rounding import rounded
 from cloud.training.trainer import load_tensorflow
@@ -44,11 +45,12 @@ class Quantized:
 def quantize(autoencoder: Reconstructor, healthy: Floats, limit: float, units: int = UNITS_PER_DEVIATION) -> Quantized:
     """Convert to int8; `healthy` inputs (rows, inputs), deviations within +-`limit`, give the ranges.
 
-    `units` of the model's inputs are one deviation. Dense autoencoders are equalized and rounded as a whole.
+    `units` of the model's inputs are one deviation. Dense autoencoders are equalized, get copies of
+    units, and are rounded as a whole.
     """
     chosen = representative(autoencoder, healthy, limit)
     if isinstance(autoencoder, Autoencoder):
-        prepared = rounded(equalized(autoencoder, chosen.rows), chosen)
+        prepared = rounded(with_copies(equalized(autoencoder, chosen.rows), chosen.rows), chosen)
         return read_back(_convert(prepared, extremes(prepared, chosen.rows)), units)
     return read_back(_convert(autoencoder, chosen.rows), units)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cloud.training.autoencoder import Autoencoder, widths_for
+from cloud.training.copies import copies_that_pay, with_copies
 from cloud.training.ranges import Representative, equalized, extremes, representative
 from cloud.training.rounding import rounded
 from cloud.training.start import Disturbance, linear_denoiser, started
@@ -100,6 +101,39 @@ def test_equalized_units_are_equally_large_and_the_map_is_the_same(rows, autoenc
     assert hidden.max() < 1.001 * hidden.min()
     before = np.maximum(rows @ autoencoder.kernels[0] + autoencoder.biases[0], 0).max(axis=0)
     assert before.max() > 2 * before.min()
+
+
+def test_a_unit_that_all_outputs_follow_is_copied_with_interleaved_steps(rows):
+    draw = np.random.default_rng(6)
+    level = (draw.normal(size=(800, 1)) + 0.05 * draw.normal(size=(800, 48))).astype("f4")
+    kernels = [draw.normal(size=shape).astype("f4") / 20 for shape in ((48, 12), (12, 48))]
+    kernels[0][:, 0], kernels[1][0] = 1 / 48, 1.0
+    single = Autoencoder(tuple(kernels), (np.full(12, 3, "f4"), np.full(48, -3, "f4")))
+    found = with_copies(single, level)
+    copies = found.kernels[0].shape[1] - 12
+    assert 1 <= copies <= 0.25 * 12
+    np.testing.assert_array_equal(found.kernels[0][:, 12], kernels[0][:, 0])
+    step = np.maximum(level @ kernels[0] + 3, 0).max() / 255
+    np.testing.assert_allclose(found.forward(level), single.forward(level), atol=step)
+
+    def noise_of(model: Autoencoder) -> float:
+        hidden = np.maximum(level @ model.kernels[0] + model.biases[0], 0)
+        return float(np.mean(((np.rint(hidden / step) * step - hidden) @ model.kernels[1]) ** 2))
+
+    assert noise_of(found) < 0.5 * noise_of(single)
+
+
+def test_copies_stop_where_they_cost_more_than_they_bring(autoencoder):
+    even = [np.ones(kernel.shape[1]) for kernel in autoencoder.kernels[:-1]]
+    assert all((count == 1).all() for count in copies_that_pay(even, 0.0, autoencoder))
+    loud = [np.where(np.arange(len(noise)) == 1, 1e6, noise) for noise in even]
+    counts = copies_that_pay(loud, 0.0, autoencoder)
+    assert all((count[1] > 1) and count.sum() - count[1] == len(count) - 1 for count in counts)
+    pairs = zip(autoencoder.kernels, autoencoder.kernels[1:], strict=False)
+    added = sum(
+        (count.sum() - len(count)) * (a.shape[0] + b.shape[1]) for count, (a, b) in zip(counts, pairs, strict=True)
+    )
+    assert added <= 0.25 * sum(kernel.size for kernel in autoencoder.kernels)
 
 
 def test_rows_are_stretched_as_far_as_the_inputs_reach(rows, autoencoder):
