@@ -1,14 +1,16 @@
-"""Puts the tables of the committed result into docs/evaluation.md: ``python -m tocsin.evaluation.page``."""
+"""Puts the tables of the committed result into the pages that show them: ``python -m tocsin.evaluation.page``."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from tocsin.evaluation.summary import lines
 from tocsin.evaluation.table import markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "docs" / "evaluation.json"
 PAGE = ROOT / "docs" / "evaluation.md"
+README = ROOT / "README.md"
 _BEGIN, _END = "<!-- begin: python -m tocsin.evaluation.page -->", "<!-- end -->"
 
 
@@ -20,14 +22,18 @@ def tables(result: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def with_tables(page: str, result: dict[str, Any]) -> str:
-    """A page with the tables between its markers."""
+def with_tables(page: str, content: str) -> str:
+    """A page with other content between its markers."""
     before, _, rest = page.partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    return f"{before}{_BEGIN}\n\n{tables(result)}\n{_END}{after}"
+    return f"{before}{_BEGIN}\n\n{content}\n{_END}{after}"
+
+
+def pages(result: dict[str, Any]) -> dict[Path, str]:
+    """What stands between the markers of each page."""
+    return {PAGE: tables(result), README: "\n".join([*lines(result), ""])}
 
 
 if __name__ == "__main__":
-    PAGE.write_text(
-        with_tables(PAGE.read_text(encoding="utf-8"), json.loads(RESULT.read_text(encoding="utf-8"))), encoding="utf-8"
-    )
+    for path, content in pages(json.loads(RESULT.read_text(encoding="utf-8"))).items():
+        path.write_text(with_tables(path.read_text(encoding="utf-8"), content), encoding="utf-8")

@@ -63,13 +63,14 @@ def shown(name: str, row: dict[str, Any], *, interval: bool = True) -> str:
     if value is None:
         return ""
     bounds = row.get(f"{name}_interval")
-    text = _number(name, value)
+    text = number(name, value)
     if interval and bounds:
-        text += f" ({_number(name, bounds[0])}-{_number(name, bounds[1])})"
+        text += f" ({number(name, bounds[0])}-{number(name, bounds[1])})"
     return text
 
 
-def _number(name: str, value: float) -> str:
+def number(name: str, value: float) -> str:
+    """A figure of this name for people."""
     if name in _PERCENT or name.startswith(("flagged_after", "provisional_after", "kept_after")):
         return f"{100 * value:.1f} %"
     if name in _PLAIN:
