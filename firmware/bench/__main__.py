@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 from firmware.bench.emlearn_peer import emlearn_rows
+from firmware.bench.feature_rows import feature_rows
 from firmware.bench.measure import measure_kernel
-from firmware.bench.models import BenchModel, bench_models
+from firmware.bench.models import BEARING_FILE, BenchModel, bench_models
 from firmware.bench.qemu_machine import find_qemu
 from firmware.bench.quoted import quoted_rows
 from firmware.bench.report import table
-from firmware.bench.rows import Row, row_of, write_rows
+from firmware.bench.rows import OWN, Row, row_of, write_rows
 from firmware.bench.tflite_peers import tflite_rows
 from firmware.kernels.cores import CORES, kernel_named
 from shared.errors import TocsinError, UsageError
@@ -22,7 +23,7 @@ OUTPUT = Path("build/bench/firmware.json")
 
 def measured_rows(model: BenchModel, core_names: list[str]) -> list[Row]:
     """Every kernel of the cores, the plain loops among them."""
-    engine = f"tocsin, ziglang {importlib.metadata.version('ziglang')}"
+    engine = f"{OWN}, {compiler()}"
     cores = [CORES[name] for name in core_names]
     return [
         row_of(
@@ -34,6 +35,11 @@ def measured_rows(model: BenchModel, core_names: list[str]) -> list[Row]:
         for core in cores
         for kernel in map(kernel_named, core.kernels)
     ]
+
+
+def compiler() -> str:
+    """What the kernels are built with."""
+    return f"ziglang {importlib.metadata.version('ziglang')}"
 
 
 def available_cores() -> tuple[list[str], list[str]]:
@@ -56,6 +62,9 @@ def all_rows(datasets: Path | None) -> tuple[list[Row], list[str]]:
         rows += emlearn_rows(model, [CORES[name] for name in names])
         rows += tflite_rows(model)
         rows += quoted_rows(model)
+    bearing = None if datasets is None else datasets / BEARING_FILE
+    recorded = bearing if bearing is not None and bearing.is_file() else None
+    rows += feature_rows(recorded, [CORES[name] for name in names], compiler())
     return rows, notes + core_notes
 
 

@@ -141,6 +141,7 @@ def _measured(model: BenchModel, core: Core) -> Row:
         inputs=model.inputs_name
         if len(inputs) == len(model.inputs)
         else f"the first {len(inputs)} of these: {model.inputs_name}",
+        instructions_first=counts[0],
         instructions_mean=round(float(np.mean(counts)), 2),
         instructions_worst=max(counts),
         code_bytes=program.code_bytes,

@@ -21,13 +21,15 @@ from shared.quantized import arrays
 class Measurement:
     """One row of the table: exact instructions of an inference, from int8 inputs to int8 outputs.
 
-    `instructions_worst` holds for every input. `ram_bytes` are all buffers, inputs and outputs included. `plain_blocks`
-    are computed by the plain form.
+    `instructions_first` are those of the first input. `instructions_worst` holds for every input of a model none of
+    whose rows runs in plain loops. `ram_bytes` are all buffers, inputs and outputs included. `plain_blocks` run in plain
+    loops.
     """
 
     model: str
     core: str
     variant: str
+    instructions_first: int
     instructions_mean: float
     instructions_worst: int
     code_bytes: int
@@ -46,6 +48,21 @@ def infer(core: Core, kernel: Kernel, layers: list[Layer], inputs: NDArray[np.in
     if not model.fences_hold():
         raise MachineError(f"kernel {kernel.name} on {core.name} wrote beside its memory")
     return run
+
+
+def built_for(kernel: Kernel, layers: list[Layer]) -> Kernel:
+    """The kernel without what these layers do not need."""
+    if not kernel.sources:
+        return kernel
+    plain_rows = sum(layer.plain for layer in packed_layers(layers, kernel))
+    dense_only = all(layer.kind == LAYER_DENSE for layer in layers)
+    return without_unused(kernel, plain_rows=plain_rows, dense_only=dense_only)
+
+
+def worst_case(core: Core, kernel: Kernel, layers: list[Layer]) -> int:
+    """The most instructions that any input of a model of these sizes takes, without plain blocks."""
+    every_value_counts = np.full((1, layers[0].inputs), 127, np.int8)
+    return int(infer(core, kernel, saturated(layers), every_value_counts).instructions[0])
 
 
 def expected(layers: list[Layer], inputs: NDArray[np.int8]) -> NDArray[np.int64]:
@@ -70,21 +87,20 @@ def measure_kernel(
     """
     packed = packed_layers(layers, kernel)
     plain_blocks = sum(layer.plain for layer in packed)
-    dense_only = all(layer.kind == LAYER_DENSE for layer in layers)
-    if kernel.sources:
-        kernel = without_unused(kernel, plain_rows=plain_blocks, dense_only=dense_only)
+    kernel = built_for(kernel, layers)
     run = infer(core, kernel, layers, inputs)
     differing = int((run.outputs != expected(layers, inputs)).sum())
     if differing:
         raise MachineError(f"kernel {kernel.name} on {core.name} gave {differing} wrong bytes for {model}")
-    worst = infer(core, kernel, saturated(layers), np.full((1, layers[0].inputs), 127, np.int8))
+    worst = worst_case(core, kernel, layers)
     program = build_program(core, kernel)
     return Measurement(
         model,
         core.name,
         kernel.name,
+        int(run.instructions[0]),
         float(run.instructions.mean()),
-        max(int(worst.instructions.max()), int(run.instructions.max())),
+        max(worst, int(run.instructions.max())),
         program.code_bytes,
         program.constant_bytes + len(record_bytes(packed, kernel.target)),
         program.data_bytes + plan_memory(layers, kernel).total_bytes,

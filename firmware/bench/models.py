@@ -100,7 +100,7 @@ def convolutional_model(bearing: Path | None) -> BenchModel:
     layers = convolutional_layers(rng)
     if bearing is None:
         return _drawn_inputs(CONVOLUTIONAL_MODEL, layers, rng)
-    samples = _bearing_samples(bearing, CONVOLUTION_SAMPLES)
+    samples = bearing_samples(bearing, CONVOLUTION_SAMPLES)
     scaled = np.clip(samples * _UNITS_PER_DEVIATION >> _COUNTS_BITS, -128, 127).astype(np.int8)
     inputs = scaled[:: len(scaled) // _INPUTS][:_INPUTS]
     name = f"{_INPUTS} windows of {CONVOLUTION_SAMPLES} samples of the recorded bearing {BEARING_FILE}"
@@ -112,8 +112,8 @@ def _drawn_inputs(name: str, layers: list[Layer], rng: np.random.Generator) -> B
     return BenchModel(name, layers, drawn, f"{_INPUTS} drawn inputs, seed {_SEED}")
 
 
-def _bearing_samples(path: Path, window: int) -> NDArray[np.int64]:
-    """(windows, samples): counts, 1024 to a healthy deviation."""
+def bearing_samples(path: Path, window: int) -> NDArray[np.int64]:
+    """(windows, samples): counts of `BEARING_FILE`, 1024 to a healthy deviation."""
     recording = read_recording(path, sample_rate_hz=_BEARING_RATE_HZ, channels=(_BEARING_CHANNEL,))
     _, counts = profile_of(recording, _PROFILE_ROWS, "bearing", "bench/bearing")
     windows = len(counts) // window
@@ -122,7 +122,7 @@ def _bearing_samples(path: Path, window: int) -> NDArray[np.int64]:
 
 def _bearing_features(path: Path) -> NDArray[np.int64]:
     """(windows, features): level, crest, kurtosis and bands."""
-    samples = _bearing_samples(path, _WINDOW)
+    samples = bearing_samples(path, _WINDOW)
     bands = SENSOR_WIDTHS[0] - 3
     found: NDArray[np.int64] = arrays.fast_features(samples, tuple(band_edges(_WINDOW, bands)))
     return found

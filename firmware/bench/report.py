@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from firmware.bench.readme_table import CORE_NAMES, short_table
-from firmware.bench.rows import MEASURED, QUOTED, ResultError, Row, read_rows, write_rows
+from firmware.bench.rows import MEASURED, OWN, QUOTED, ResultError, Row, read_rows, write_rows
+from firmware.kernels.cores import KERNELS
 from shared.errors import TocsinError
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,9 @@ def table(rows: list[Row]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    name = f"**{row.variant}**" if row.engine.startswith("tocsin") else f"{row.engine}, {row.variant}"
+    name = f"{row.engine}, {row.variant}"
+    if row.engine.startswith(OWN):
+        name = f"**{row.variant}**" if row.variant in KERNELS else row.variant
     if row.variant == _PLAIN:
         name = "plain C, -O2"
     if row.source == QUOTED:
@@ -68,7 +71,7 @@ def _inputs(rows: list[Row]) -> list[str]:
     sentences: dict[str, None] = {}
     for row in rows:
         if row.inputs is not None and row.instructions_mean is not None:
-            whose = "" if row.engine.startswith("tocsin") else f", {row.engine}"
+            whose = "" if row.engine.startswith(OWN) else f", {row.engine}"
             fewer = row.inputs.startswith("the first")
             if not whose or fewer:
                 cores = ", cores without floating point" if fewer else ""

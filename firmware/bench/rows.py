@@ -12,6 +12,8 @@ from firmware.errors import FirmwareError
 MEASURED = "measured"
 QUOTED = "quoted"
 MISSING = "missing"
+#: What the names of our own engines begin with.
+OWN = "tocsin"
 #: Nothing was measured on silicon: one assumption for all cores, so that energies compare as instructions do.
 CYCLES_PER_INSTRUCTION = 1.5
 MICROAMPERES_PER_MEGAHERTZ = 100.0
@@ -32,7 +34,9 @@ class ResultError(FirmwareError):
 class Row:
     """One engine on one core. None: does not apply, or was not measured.
 
-    `instructions_worst` holds for every input with Tocsin's own kernels but `plain`, else it is the largest seen.
+    `instructions_first` are those of the first of `inputs`, so that a count can be repeated to the instruction without
+    the others. `instructions_worst` holds for every input with Tocsin's own kernels but `plain`, else it is the largest
+    seen.
     `differing_bytes` of `compared_bytes` outputs are not those of LiteRT's reference kernels.
     """
 
@@ -42,6 +46,7 @@ class Row:
     engine: str
     source: str
     inputs: str | None = None
+    instructions_first: int | None = None
     instructions_mean: float | None = None
     instructions_worst: int | None = None
     instructions_per_mac: float | None = None
@@ -66,11 +71,14 @@ def energy_microjoules(instructions: float) -> float:
     return round(instructions * CYCLES_PER_INSTRUCTION * MICROAMPERES_PER_MEGAHERTZ * VOLTS / 1e6, 3)
 
 
-def with_rates(row: Row, products: int) -> Row:
-    """The row with what follows from its mean; the core with vector instructions is given no energy."""
+def with_rates(row: Row, products: int | None) -> Row:
+    """The row with what follows from its mean; the core with vector instructions is given no energy.
+
+    `products` is None for what is no inference.
+    """
     if row.instructions_mean is None:
         return row
-    per_mac = round(row.instructions_mean / products, 4)
+    per_mac = None if products is None else round(row.instructions_mean / products, 4)
     if row.core == VECTOR_CORE:
         return dataclasses.replace(row, instructions_per_mac=per_mac)
     return dataclasses.replace(
@@ -90,6 +98,7 @@ def row_of(measured: Measurement, engine: str, inputs: str, products: int) -> Ro
         engine=engine,
         source=MEASURED,
         inputs=inputs,
+        instructions_first=measured.instructions_first,
         instructions_mean=round(measured.instructions_mean, 2),
         instructions_worst=measured.instructions_worst,
         code_bytes=measured.code_bytes,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from emulated_features import EmulatedFeatures
 from feature_windows import strained_windows
 
+from firmware.bench.features import EmulatedFeatures
+from firmware.kernels.cores import core_named
 from shared.signal.definition import band_edges
 
 SEED = 20260101
@@ -27,7 +28,7 @@ def test_instructions_of_features(capsys: pytest.CaptureFixture[str]) -> None:
     edges = band_edges(1024, 16)
     table = []
     for name, portable in CORES:
-        core = EmulatedFeatures(name, portable=portable, count=True)
+        core = EmulatedFeatures(core_named(name), portable=portable, count=True)
         typical = core.features(windows, edges)
         places = [core.features(windows, edges, oldest).instructions for oldest in range(0, 1024, 31)]
         worst = [core.features(strained[[row] * 3], edges, 511).instructions for row in range(len(strained))]

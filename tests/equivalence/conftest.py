@@ -127,8 +127,13 @@ def assert_same(one: Judged, other: Judged) -> None:
 
 @pytest.fixture(scope="session")
 def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the C programs of this test run are built."""
-    return tmp_path_factory.mktemp("firmware")
+    """Where the C programs of this run are built: one folder for all workers, builds are named by their digests."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder = folder / "firmware"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,11 @@ pytest.importorskip("capstone", reason="capstone is not installed: pip install '
 pytest.importorskip("ziglang", reason="ziglang is not installed: pip install 'tocsin[firmware]'")
 pytest.importorskip("elftools", reason="pyelftools is not installed: pip install 'tocsin[firmware]'")
 
-from emulated_features import EmulatedFeatures
+
 from feature_windows import knocks, odd_edges, strained_envelopes, strained_windows
 
+from firmware.bench.features import EmulatedFeatures
+from firmware.kernels.cores import core_named
 from shared.recordings.profile import profile_of
 from shared.recordings.reader import read_recording
 from shared.signal import arrays
@@ -22,13 +24,13 @@ from shared.signal.fast import fast_features
 from shared.signal.spectrum import SpectrumPlan
 
 SIZES = [32, 64, 128, 256, 512, 1024, 2048, 4096]
-CORES = [("m4", False), ("m7", False), ("m4", True), ("m33", True), ("m3", False), ("m0", False)]
+CORES = [("m4", False), ("m7", False), ("m4", True), ("m33", False), ("m33", True), ("m3", False), ("m0", False)]
 
 
 @pytest.fixture(scope="module", params=CORES, ids=lambda core: f"{core[0]}{'-portable' if core[1] else ''}")
 def core(request):
     name, portable = request.param
-    return EmulatedFeatures(name, portable=portable)
+    return EmulatedFeatures(core_named(name), portable=portable)
 
 
 @pytest.mark.parametrize("samples", SIZES)
@@ -100,7 +102,7 @@ def test_recorded_windows_give_the_same_features(core, recorded):
 
 
 def test_no_more_instructions_than_a_cortex_m4_is_promised():
-    core = EmulatedFeatures("m4", count=True)
+    core = EmulatedFeatures(core_named("m4"), count=True)
     windows = np.random.default_rng(3).normal(0, 1024, (3, 1024)).round().astype(np.int64)
     found = [core.features(windows, band_edges(1024, 16), oldest).instructions for oldest in (0, 511, 1023)]
     assert max(found) <= 140_000
@@ -112,7 +114,7 @@ def test_no_more_instructions_than_a_cortex_m4_is_promised():
 
 
 def test_an_envelope_costs_no_more_than_the_other_features():
-    core = EmulatedFeatures("m4", count=True)
+    core = EmulatedFeatures(core_named("m4"), count=True)
     windows = np.random.default_rng(3).normal(0, 1024, (3, 1024)).round().astype(np.int64)
     envelope = (128, 256, tuple(band_edges(256, 8)))
     strained = [strained_windows(1024)[i : i + 3] for i in range(0, 45, 3)]

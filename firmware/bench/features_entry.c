@@ -1,8 +1,8 @@
-/* Lets an emulated core compute the features of several windows: one function with a pointer, easy to call from outside. */
+/* Features of several windows in one call, a function with one pointer. */
 
 #include "tocsin_fast.h"
 
-struct job {
+struct tocsin_bench_features {
     struct tocsin_fast_window window;
     struct tocsin_fast_bands bands;
     int32_t *points;
@@ -10,9 +10,9 @@ struct job {
     uint32_t windows; /* one behind the other, each with its own ring */
 };
 
-void emulated_features(const struct job *job);
+void tocsin_bench_features(const struct tocsin_bench_features *job);
 
-void emulated_features(const struct job *job)
+void tocsin_bench_features(const struct tocsin_bench_features *job)
 {
     struct tocsin_fast_window window = job->window;
     int32_t *raw = job->raw;

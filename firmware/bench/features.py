@@ -1,9 +1,8 @@
-"""The C core's features on emulated cores: built with the compiler of the package index, counted to the instruction."""
+"""The features of the C core on emulated cores: built with the compiler of the package index, counted exactly."""
 
 import functools
 import itertools
 import struct
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,63 +11,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.bench.program import Program, read_program
+from firmware.bench.run import MachineError
 from firmware.bench.unicorn_machine import RAM_ADDRESS, UnicornMachine
-from firmware.build import C_FOLDER, WARNINGS, packaged_compiler
+from firmware.build import C_FOLDER, WARNINGS, packaged_compiler, run_compiler
+from firmware.kernels.cores import Core
 from shared.signal.arrays import Envelope
 from shared.signal.spectrum import SpectrumPlan
 
-#: Core -> the compiler's name of it, and Unicorn's.
-CORES = {
-    "m0": ("cortex_m0plus", "UC_CPU_ARM_CORTEX_M0"),
-    "m3": ("cortex_m3", "UC_CPU_ARM_CORTEX_M3"),
-    "m4": ("cortex_m4", "UC_CPU_ARM_CORTEX_M4"),
-    "m7": ("cortex_m7", "UC_CPU_ARM_CORTEX_M7"),
-    "m33": ("cortex_m33", "UC_CPU_ARM_CORTEX_M33"),
-}
+_FOLDER = Path(__file__).resolve().parent
+_FUNCTION = "tocsin_bench_features"
 _SOURCES = ("envelope", "fast", "integer", "moments", "moments_dsp", "spectrum", "spectrum_dsp")
 _TABLES = ("sine", "turns")
 _FLAGS = (
-    "-std=c99",
-    "-O2",
-    "-ffreestanding",
-    "-fno-sanitize=undefined",
-    "-fno-unwind-tables",
-    "-fno-asynchronous-unwind-tables",
-    "-ffunction-sections",
-    "-fdata-sections",
+    *("-std=c99", "-O2", "-ffreestanding", "-fno-sanitize=undefined", "-fno-unwind-tables"),
+    *("-fno-asynchronous-unwind-tables", "-ffunction-sections", "-fdata-sections"),
 )
 _JOB, _EDGES, _ENVELOPE_EDGES, _POINTS, _RAW, _RINGS = (
     RAM_ADDRESS + place for place in (0x100, 0x200, 0x300, 0x1000, 0x6000, 0x20000)
 )
+_RINGS_BYTES_MAX = 0x40000
 _FENCE = bytes(range(16, 32))
 
 
 @functools.cache
-def feature_program(core: str, portable: bool = False) -> Program:
+def feature_program(core: Core, *, portable: bool = False) -> Program:
     """The features for a core; `portable` forbids the sources for the DSP extension."""
     with tempfile.TemporaryDirectory(prefix="tocsin-features-") as folder:
         path = Path(folder) / "features.elf"
         sources = [C_FOLDER / "src" / f"tocsin_{name}.c" for name in _SOURCES]
         sources += [C_FOLDER / "generated" / f"tocsin_{name}_table.c" for name in _TABLES]
         command = [
-            *packaged_compiler(),
-            "-target",
-            "thumb-freestanding-eabi",
-            f"-mcpu={CORES[core][0]}",
-            *_FLAGS,
-            *WARNINGS,
-            *(["-DTOCSIN_PORTABLE"] if portable else []),
+            *(*packaged_compiler(), "-target", "thumb-freestanding-eabi", f"-mcpu={core.compiler_name}"),
+            *(*_FLAGS, *WARNINGS, *(["-DTOCSIN_PORTABLE"] if portable else [])),
             *(f"-I{C_FOLDER / name}" for name in ("include", "generated")),
-            *map(str, sources),
-            str(Path(__file__).with_suffix(".c")),
-            f"-Wl,-T,{C_FOLDER.parent / 'bench' / 'bench.ld'}",
-            "-Wl,--gc-sections",
-            "-Wl,-e,emulated_features",
-            "-o",
-            str(path),
+            *(*map(str, sources), str(_FOLDER / "features_entry.c"), f"-Wl,-T,{_FOLDER / 'bench.ld'}"),
+            *("-Wl,--gc-sections", f"-Wl,-e,{_FUNCTION}", "-o", str(path)),
         ]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        run_compiler(command, path.parent)
         return read_program(path)
 
 
@@ -82,11 +61,12 @@ class Counted:
 
 
 class EmulatedFeatures:
-    """A core that computes features."""
+    """A core that Unicorn has, with the features in its flash."""
 
-    def __init__(self, core: str, *, portable: bool = False, count: bool = False) -> None:
-        self.program = feature_program(core, portable)
-        self.machine = UnicornMachine(CORES[core][1], self.program)
+    def __init__(self, core: Core, *, portable: bool = False, count: bool = False) -> None:
+        assert core.unicorn_name is not None
+        self.program = feature_program(core, portable=portable)
+        self.machine = UnicornMachine(core.unicorn_name, self.program)
         if count:
             self.machine.count()
 
@@ -98,27 +78,31 @@ class EmulatedFeatures:
         offset: int = 0,
         envelope: Envelope | None = None,
     ) -> Counted:
-        """Of windows (windows, samples); in their rings they begin at `oldest`, the rings `offset` bytes off a word."""
+        """Of windows (windows, samples); in their rings they begin at `oldest`, the rings `offset` bytes off a word.
+
+        Raises MachineError where memory beside the points was written.
+        """
         machine = self.machine
         count, samples = windows.shape
         rings = np.roll(windows, oldest, axis=1).astype("<i2").tobytes()
-        assert len(rings) < 0x40000
         first, bins, envelope_edges = envelope or (0, 1, (0,))
         width = 3 + len(edges) - 1 + len(envelope_edges) - 1
+        assert len(rings) < _RINGS_BYTES_MAX
         assert 4 * count * width <= _RINGS - _RAW
         machine.write(_RINGS + offset, rings)
         machine.write(_EDGES, struct.pack(f"<{len(edges)}H", *edges))
         machine.write(_ENVELOPE_EDGES, struct.pack(f"<{len(envelope_edges)}H", *envelope_edges))
-        machine.write(_POINTS - len(_FENCE), _FENCE)
-        machine.write(_POINTS + 4 * samples, _FENCE)
+        fences = (_POINTS - len(_FENCE), _POINTS + 4 * samples)
+        for fence in fences:
+            machine.write(fence, _FENCE)
         window = (_RINGS + offset, oldest, samples.bit_length() - 1)
         bands = (_EDGES, len(edges) - 1, _ENVELOPE_EDGES, len(envelope_edges) - 1, first, bins.bit_length() - 1)
         machine.write(_JOB, struct.pack("<12I", *window, *bands, _POINTS, _RAW, count))
         machine.paint_stack()
         before = machine.instructions
-        machine.call("emulated_features", _JOB)
-        assert machine.read(_POINTS - len(_FENCE), len(_FENCE)) == _FENCE
-        assert machine.read(_POINTS + 4 * samples, len(_FENCE)) == _FENCE
+        machine.call(_FUNCTION, _JOB)
+        if any(machine.read(fence, len(_FENCE)) != _FENCE for fence in fences):
+            raise MachineError("the features wrote beside their points")
         raw = np.frombuffer(machine.read(_RAW, 4 * count * width), "<i4").reshape(count, width)
         return Counted(raw, machine.instructions - before, machine.stack_used())
 
