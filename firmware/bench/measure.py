@@ -22,8 +22,8 @@ class Measurement:
     """One row of the table: exact instructions of an inference, from int8 inputs to int8 outputs.
 
     `instructions_first` are those of the first input. `instructions_worst` holds for every input of a model none of
-    whose rows runs in plain loops. `ram_bytes` are all buffers, inputs and outputs included. `plain_blocks` run in plain
-    loops.
+    whose rows runs in plain loops. `ram_bytes` are all buffers, inputs and outputs included. `plain_blocks` are run in
+    plain loops.
     """
 
     model: str
