@@ -49,17 +49,21 @@ class Release:
 class Changes:
     """What one batch changes. Filled by the judgement, written by `Store.commit` as a whole or not at all.
 
-    `refused` counts messages that were acknowledged and thrown away since they could not be understood.
+    `past` are data messages that a checkpoint of this batch covers, `journal` those after it, `words` what is to be
+    done about the last word of an operator on each asset. `refused` counts messages that were acknowledged and thrown
+    away since they could not be understood.
     """
 
     births: dict[str, bytes] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)
     cursors: dict[tuple[str, int], Cursor] = field(default_factory=dict)
     checkpoints: dict[str, bytes | None] = field(default_factory=dict)
+    past: list[tuple[str, bytes]] = field(default_factory=list)
     journal: list[tuple[str, bytes]] = field(default_factory=list)
     assets: dict[str, bytes] = field(default_factory=dict)
     uploads: list[NewUpload] = field(default_factory=list)
     releases: dict[str, Release] = field(default_factory=dict)
+    words: dict[str, bytes] = field(default_factory=dict)
     refused: int = 0
 
     def set_cursor(self, cursor: Cursor) -> None:
@@ -67,9 +71,14 @@ class Changes:
         self.cursors[cursor.device, cursor.boot] = cursor
 
     def set_checkpoint(self, device: str, state: bytes | None) -> None:
-        """Replace the device's checkpoint; the messages it covers leave the journal."""
+        """Replace the device's checkpoint; the messages it covers are past. Without one (None) they are forgotten."""
         self.checkpoints[device] = state
+        covered = [entry for entry in self.journal if entry[0] == device]
         self.journal = [entry for entry in self.journal if entry[0] != device]
+        if state is None:
+            self.past = [entry for entry in self.past if entry[0] != device]
+        else:
+            self.past += covered
 
     def __bool__(self) -> bool:
         return bool(
@@ -77,10 +86,12 @@ class Changes:
             or self.states
             or self.cursors
             or self.checkpoints
+            or self.past
             or self.journal
             or self.assets
             or self.uploads
             or self.releases
+            or self.words
             or self.refused
         )
 

@@ -6,7 +6,7 @@ never dropped.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,17 +18,20 @@ from gateway.early import Early
 from gateway.errors import GatewayError
 from gateway.inbox import Cursor, advance, close, place
 from gateway.judgement import DeviceJudge, Verdict, rescore_of
+from gateway.operators import Operators, Standing
 from gateway.settings import GatewaySettings
 from gateway.updates import Releases
 from shared import topics
-from shared.errors import MessageError
+from shared.errors import MessageError, UsageError
 from shared.identity import SLOW
-from shared.messages import codec
+from shared.messages import codec, normality
 from shared.messages.codec import Birth, Data, State, Stored
 
 _log = structlog.get_logger()
 #: Topics whose refused messages are counted one by one; a flood of invented ones must not fill the memory.
 _REFUSED_TOPICS = 1000
+#: Entries of the journal that are no messages: from here on the device learns, or does not, as its asset stands.
+_LEARNS, _LEARNS_NOT = b"\x01", b"\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Intake:
         self._early_releases = Early()
         self._early_states = Early()
         self._refusals: Counter[str] = Counter()
+        self._operators = Operators(self.releases.public_key)
 
     def restore(
         self,
@@ -74,6 +78,7 @@ class Intake:
         journals: dict[str, list[bytes]],
         assets: dict[str, bytes],
         releases: dict[str, Release],
+        words: Mapping[str, bytes] | None = None,
     ) -> Changes:
         """Take up where the store stands.
 
@@ -82,6 +87,7 @@ class Intake:
         a commissioning that is now complete.
         """
         self.releases = Releases(self.releases.public_key, releases)
+        self._operators.restore(words or {})
         changes = Changes()
         for asset, state in assets.items():
             try:
@@ -99,7 +105,13 @@ class Intake:
             try:
                 self._replay(device, device.judge, stored.checkpoint, journals.get(stored.device, []), changes)
             except (GatewayError, MessageError) as error:
-                _log.error("a device's judgement cannot be restored", device=stored.device, reason=str(error))
+                _log.error(
+                    "a device's judgement cannot be restored: it is commissioned anew on its next readings, see that "
+                    "they are healthy",
+                    device=stored.device,
+                    readings=self._settings.healthy_readings_for(stored.device),
+                    reason=str(error),
+                )
                 self._begin_again(device, changes)
         return changes
 
@@ -143,6 +155,9 @@ class Intake:
             judge.restore(checkpoint)
         commissioned_now = False
         for payload in journal:
+            if payload in (_LEARNS, _LEARNS_NOT):
+                judge.learns = payload == _LEARNS
+                continue
             data = codec.decode_data(payload)
             verdict = judge.take(data)
             device.since_checkpoint += 1
@@ -156,7 +171,9 @@ class Intake:
 
     def _take_one(self, topic: str, payload: bytes, changes: Changes, marks: dict[str, Stored]) -> None:
         kind = topic.rsplit("/", 1)[-1]
-        if topic.startswith(f"{topics.ROOT}/gateway/"):
+        if topic.startswith(f"{topics.ROOT}/gateway/") and topic.split("/")[4] == "normal":
+            self._take_word(payload, changes)
+        elif topic.startswith(f"{topics.ROOT}/gateway/"):
             self._take_release(topics.device_of(topic), payload, changes)
         elif kind == "data":
             self._take_data(_named(codec.decode_data(payload), topic), payload, changes, marks)
@@ -238,7 +255,9 @@ class Intake:
         if placement.skip:
             data = _from(data, placement.skip)
             payload = codec.encode_data(data)
+        self._gate(device.judge, data.device, changes)
         verdict = device.judge.take(data)
+        self._operators.heard(data.device)
         if device.judge.complaint:
             self._tell_once(device, "a commissioning needs more healthy readings", reason=device.judge.complaint)
         if device.judge.remembers:
@@ -254,6 +273,67 @@ class Intake:
         if verdict.commissioned:
             self._write_checkpoint(device, changes)
 
+    def _gate(self, judge: DeviceJudge, name: str, changes: Changes) -> None:
+        """A device learns only while no other device of its asset is in alarm; kept in the journal, for the replay."""
+        alarms = self._alarms.get(judge.birth.profile.asset)
+        learns = alarms is None or not alarms.speaking - {name}
+        if learns != judge.learns:
+            judge.learns = learns
+            if judge.remembers:
+                changes.journal.append((name, _LEARNS if learns else _LEARNS_NOT))
+
+    def _take_word(self, payload: bytes, changes: Changes) -> None:
+        """An operator's "this is normal", or the empty message that takes it from the broker."""
+        if payload:
+            command, key_id, signature = normality.decode_normal(payload)
+            self._operators.take(command, key_id, signature, self._standing(command.asset), changes)
+
+    def settle(self, recent: Callable[[str], list[bytes]]) -> Changes:
+        """Carry out what operators said, as far as the readings allow.
+
+        Call it when the changes of the batch before are stored; `recent` gives the last messages of a device from the
+        store, in order.
+        """
+        changes = Changes()
+        for word in self._operators.due():
+            missing: dict[str, int] = {}
+            for name in list(word.waiting):
+                device = self._devices[name]
+                if device.judge is None or device.judge.detector is None:
+                    word.leave_out(name, "it was never commissioned: declare its healthy readings first")
+                    continue
+                messages = [codec.decode_data(payload) for payload in recent(name) if len(payload) > 1]
+                since_ns = word.since_ns if word.since_ns is not None else device.judge.changed_ns(word.changed_ns)
+                try:
+                    readings, lacking = device.judge.relearn(messages, since_ns)
+                except UsageError as error:
+                    word.leave_out(name, str(error))
+                    continue
+                if lacking:
+                    missing[name] = lacking
+                    continue
+                word.learn(name, readings, device.cursor.newest_ns)
+                self._write_checkpoint(device, changes)
+                if device.birth is not None:
+                    self._release(device.birth, device.cursor, changes)
+                for drift in device.judge.drifts():
+                    changes.uploads.append(_drift_upload(drift))
+            self._operators.tell(word, missing, changes)
+        return changes
+
+    def _standing(self, asset: str) -> Standing:
+        """How an asset stands: its devices, and the alarm that an operator can see."""
+        devices = [
+            name for name, device in self._devices.items() if device.birth and device.birth.profile.asset == asset
+        ]
+        commissioned = {name for name in devices if _has_detector(self._devices[name])}
+        alarms = self._alarms.get(asset)
+        opened = None if alarms is None else alarms.open
+        if opened is None:
+            return Standing(asset, devices, commissioned, "", None)
+        since_ns = opened.begin_ns if opened.since_ns is None else opened.since_ns
+        return Standing(asset, devices, commissioned, opened.identifier, since_ns)
+
     def _take_release(self, name: str, image: bytes, changes: Changes) -> None:
         device = self._devices.get(name)
         if device is None or device.birth is None:
@@ -267,6 +347,7 @@ class Intake:
         """Rescores and alarms of a verdict."""
         for rescore in verdict.rescores:
             changes.uploads.append(NewUpload("rescore", codec.encode_rescore(rescore), device=rescore.device))
+        changes.uploads += map(_drift_upload, verdict.drifts)
         judge, judged = device.judge, verdict.judged
         if judge is None or judge.detector is None or judged is None:
             return
@@ -334,6 +415,10 @@ class Intake:
 
 def _has_detector(device: _Device) -> bool:
     return device.judge is not None and device.judge.detector is not None
+
+
+def _drift_upload(drift: normality.Drift) -> NewUpload:
+    return NewUpload("drift", normality.encode_drift(drift), key=f"drift:{drift.device}", device=drift.device)
 
 
 def _named(message: Any, topic: str) -> Any:

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from gateway.detectors import portable
 from gateway.detectors.device import MINIMUM_HEALTHY_READINGS, DeviceDetector
 from gateway.detectors.judgement import Judgement
+from gateway.drift.watch import DriftWatch
+from gateway.errors import GatewayError
+from gateway.words import needed_readings
 from shared.errors import UsageError
 from shared.identity import MISSING, SLOW, DeviceProfile
 from shared.messages.codec import ALARM, FLAGGED, Birth, Data, Rescore
 from shared.messages.compact import NO_FEATURE
+from shared.messages.normality import Drift
 
 _STATE = "judgement"
 #: Readings of one rescore message; 80 kB.
@@ -30,7 +34,8 @@ class Verdict:
     ``gateway_scores`` and ``fused_scores`` float64[n], 1.0 = threshold, NaN = none; ``flags`` uint8[n]
     (`codec.FLAGGED`, `codec.ALARM`); ``top_channels`` uint16[n], `NO_FEATURE` = none. ``rescores`` hold the scores of
     the commissioning if it ended with these readings. ``judged`` is what the detector said of the last
-    ``len(judged.scores)`` of them, None while there is no detector.
+    ``len(judged.scores)`` of them, None while there is no detector. ``drifts`` tell each change of how the device
+    stands to what was told normal.
     """
 
     gateway_scores: NDArray[np.float64]
@@ -39,6 +44,7 @@ class Verdict:
     top_channels: NDArray[np.uint16]
     rescores: list[Rescore] = field(default_factory=list)
     judged: Judgement | None = None
+    drifts: list[Drift] = field(default_factory=list)
 
     @property
     def commissioned(self) -> bool:
@@ -60,6 +66,18 @@ class _Part:
 
     def __len__(self) -> int:
         return len(self.times_ns)
+
+    def only(self, chosen: NDArray[np.bool_]) -> "_Part":
+        """The chosen ones (n,) of the readings; they need not follow each other."""
+        return _Part(
+            self.boot,
+            self.sequence,
+            self.times_ns[chosen],
+            self.stretches[chosen],
+            self.values[chosen],
+            self.sensor_scores[chosen],
+            self.sensor_tops[chosen],
+        )
 
     def cut(self, begin: int, end: int) -> "_Part":
         part = slice(begin, end)
@@ -108,6 +126,9 @@ class DeviceJudge:
         self._stretch = -1
         #: Why the last attempt to commission failed; empty if none did.
         self.complaint = ""
+        #: Whether the asset is healthy apart from this device: else nothing is learned.
+        self.learns = True
+        self._watch: DriftWatch | None = None
 
     @property
     def remembers(self) -> bool:
@@ -129,6 +150,7 @@ class DeviceJudge:
             detector = self._commission()
             if detector is not None:
                 self.detector = detector
+                self._watch = self._watch_of(self._gathered)
                 verdict.rescores = self._rescores(detector)
                 self._gathered = []
                 return _joined(verdict, self._judge(detector, rest)) if len(rest) else verdict
@@ -149,15 +171,56 @@ class DeviceJudge:
                 "boot": self._stretch_of[0],
                 "stretch": self._stretch_of[1],
                 "stretches": self._stretch,
+                "learns": self.learns,
+                "watch": None if self._watch is None else self._watch.state(),
             },
         )
 
     def restore(self, checkpoint: bytes) -> None:
         """Go on from a checkpoint; GatewayError if it cannot be read."""
         fields = portable.unpack(checkpoint, _STATE)
-        self.detector = DeviceDetector.from_state(fields["detector"])
-        self._stretch_of = (fields["boot"], fields["stretch"])
-        self._stretch = fields["stretches"]
+        try:
+            self.detector = DeviceDetector.from_state(fields["detector"])
+            self._stretch_of = (fields["boot"], fields["stretch"])
+            self._stretch = fields["stretches"]
+        except KeyError as error:
+            raise GatewayError(f"stored judgement: {error} is missing; commission the device anew") from error
+        # Checkpoints of the time before drift was watched lack these.
+        self.learns = bool(fields.get("learns", True))
+        watch = fields.get("watch")
+        self._watch = None if watch is None else DriftWatch.from_state(watch)
+
+    def changed_ns(self, alarm_ns: int | None) -> int | None:
+        """Since when the device is not what it was, by its drift or else by an alarm since `alarm_ns`; None: it is."""
+        drift = None if self._watch is None else self._watch.since_ns
+        return alarm_ns if drift is None else drift
+
+    def relearn(self, messages: list[Data], since_ns: int | None) -> tuple[int, int]:
+        """Take the readings from `since_ns` on (None: all) of its last messages as normal: how many, and how many lack.
+
+        Nothing is learned while readings lack.
+
+        Raises
+        ------
+        UsageError
+            Too few of them have values, or there is no detector yet.
+        """
+        detector, profile = self.detector, self.birth.profile
+        if detector is None:
+            raise UsageError(f"Device {profile.device} was never commissioned: declare its healthy readings first.")
+        parts, stretch, before = [], -1, None
+        for data in messages:
+            if (data.boot, data.stretch) != before:
+                before, stretch = (data.boot, data.stretch), stretch + 1
+            part = self._as_part(data, stretch)
+            parts.append(part if since_ns is None else part.only(data.times_ns >= since_ns))
+        needed, count = needed_readings(profile.kind), sum(map(len, parts))
+        if count < needed:
+            return 0, needed - count
+        times_ns, stretches, values, sensor = _columns(parts)
+        detector.recalibrate(values, times_ns, stretches=stretches, sensor_scores=sensor)
+        self._watch = self._watch_of(parts)
+        return count, 0
 
     def fits(self, birth: Birth) -> bool:
         """Whether readings of `birth` mean the same as those judged so far."""
@@ -178,11 +241,14 @@ class DeviceJudge:
         if (data.boot, data.stretch) != self._stretch_of:
             self._stretch_of = (data.boot, data.stretch)
             self._stretch += 1
+        return self._as_part(data, self._stretch)
+
+    def _as_part(self, data: Data, stretch: int) -> _Part:
         return _Part(
             data.boot,
             data.sequence,
             data.times_ns,
-            np.full(len(data), self._stretch, np.int64),
+            np.full(len(data), stretch, np.int64),
             values_of(self.birth.profile, data),
             data.scores(),
             self._channels_of(data.tops),
@@ -201,14 +267,14 @@ class DeviceJudge:
 
     def _commission(self) -> DeviceDetector | None:
         """The detector of what was gathered; if that is not possible ask for a quarter more."""
-        gathered = self._gathered
+        times_ns, stretches, values, sensor_scores = _columns(self._gathered)
         try:
             return DeviceDetector.commission(
                 self.birth,
-                np.concatenate([part.times_ns for part in gathered]),
-                np.concatenate([part.stretches for part in gathered]),
-                np.concatenate([part.values for part in gathered]),
-                sensor_scores=np.concatenate([part.sensor_scores for part in gathered]),
+                times_ns,
+                stretches,
+                values,
+                sensor_scores=sensor_scores,
                 false_alarms_per_day=self._false_alarms_per_day,
             )
         except UsageError as error:
@@ -226,14 +292,24 @@ class DeviceJudge:
         )
 
     def _judge(self, detector: DeviceDetector, part: _Part) -> Verdict:
-        judged = detector.process(part.times_ns, part.stretches, part.values, part.sensor_scores)
+        judged = detector.process(part.times_ns, part.stretches, part.values, part.sensor_scores, self.learns)
+        drifts = [] if self._watch is None else self._watch.take(self.birth, part.times_ns, part.values)
         return Verdict(
             judged.scores,
             judged.fused,
             _flags(judged.fused, judged.alarm),
             _tops(judged.scores, judged.top_channel, part.sensor_tops),
             judged=judged,
+            drifts=drifts,
         )
+
+    def drifts(self) -> list[Drift]:
+        """How the device stands to what was told normal, now."""
+        return [] if self._watch is None else [self._watch.told(self.birth)]
+
+    def _watch_of(self, parts: list[_Part]) -> DriftWatch:
+        times_ns, _, values, _ = _columns(parts)
+        return DriftWatch.fit(times_ns, values)
 
     def _rescores(self, detector: DeviceDetector) -> list[Rescore]:
         """Scores of the gathered readings, a message per run without a gap."""
@@ -271,6 +347,18 @@ def values_of(profile: DeviceProfile, data: Data) -> NDArray[np.float64]:
     values: NDArray[np.float64] = offsets + steps * data.counts
     values[data.counts == MISSING] = np.nan
     return values
+
+
+def _columns(
+    parts: list[_Part],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Times, stretches, values and sensor scores of parts, joined."""
+    return (
+        np.concatenate([part.times_ns for part in parts]),
+        np.concatenate([part.stretches for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.sensor_scores for part in parts]),
+    )
 
 
 def rescore_of(data: Data, verdict: Verdict) -> Rescore:
@@ -316,4 +404,5 @@ def _joined(first: Verdict, second: Verdict) -> Verdict:
         np.concatenate((first.top_channels, second.top_channels)),
         first.rescores + second.rescores,
         second.judged,
+        first.drifts + second.drifts,
     )

@@ -151,7 +151,7 @@ class Service:
         store = self._store
         devices = list(store.devices())
         journals = {device.device: store.journal(device.device) for device in devices}
-        changes = self._intake.restore(devices, journals, store.assets(), store.releases())
+        changes = self._intake.restore(devices, journals, store.assets(), store.releases(), store.words())
         if changes:
             self._commit(changes)
         _log.info(
@@ -188,6 +188,9 @@ class Service:
         messages = [message for message in batch if message.topic != self._mark_topic and self._lines.admits(message)]
         result = self._intake.take([(message.topic, message.payload) for message in messages])
         if not self._commit(result.changes):
+            return False
+        # Apart from the batch, since it reads back what that has stored; a word itself is stored with its batch.
+        if not self._commit(self._intake.settle(self._store.recent)):
             return False
         for message in batch:
             message.source.acknowledge(message)

@@ -2,8 +2,10 @@
 
     account    accounts of each boot of each device (`gateway.inbox.Cursor`), and what the full outbox dropped of it
     device     birth and state as received, and the last checkpoint of the device's judgement
-    journal    data messages taken since that checkpoint: checkpoint + journal = the judgement as it stood
+    journal    data messages taken since that checkpoint: checkpoint + journal = the judgement as it stood; before them,
+               the last ones that it covers: what an operator's word is learned from
     asset      open alarms of an asset
+    word       the last word of an operator on an asset, and how far it is carried out
     outbox     uploads that the cloud has not confirmed, in order
     release    the image meant for a device
 
@@ -22,7 +24,9 @@ from gateway.errors import StoreError, StoreFullError
 from gateway.inbox import Cursor
 
 FILE_NAME = "gateway.sqlite3"
-FORMAT = 1
+FORMAT = 2
+#: Messages of a device that are kept behind its checkpoint.
+RECENT_MESSAGES = 256
 #: Epochs fit the integers of every JSON and CBOR reader.
 _EPOCH_BITS = 53
 _RETRY_LATER = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
@@ -34,7 +38,9 @@ CREATE TABLE account (
     stored INTEGER NOT NULL, lost INTEGER NOT NULL, duplicates INTEGER NOT NULL, late INTEGER NOT NULL,
     newest_ns INTEGER, dropped INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (device, boot)
 ) WITHOUT ROWID;
-CREATE TABLE device (device TEXT PRIMARY KEY, birth BLOB, state BLOB, checkpoint BLOB);
+CREATE TABLE device (
+    device TEXT PRIMARY KEY, birth BLOB, state BLOB, checkpoint BLOB, covered INTEGER NOT NULL DEFAULT 0
+);
 CREATE TABLE journal (position INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, data BLOB NOT NULL);
 CREATE INDEX journal_device ON journal (device);
 CREATE TABLE asset (asset TEXT PRIMARY KEY, alarms BLOB NOT NULL);
@@ -47,7 +53,13 @@ CREATE TABLE release (
     device TEXT PRIMARY KEY, digest BLOB NOT NULL, version INTEGER NOT NULL, image BLOB,
     accepted INTEGER NOT NULL, published INTEGER NOT NULL
 );
+CREATE TABLE word (asset TEXT PRIMARY KEY, content BLOB NOT NULL);
 """
+#: What a store of format 1 lacks.
+_FROM_1 = (
+    "ALTER TABLE device ADD COLUMN covered INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE word (asset TEXT PRIMARY KEY, content BLOB NOT NULL)",
+)
 
 
 class Store:
@@ -100,6 +112,10 @@ class Store:
             raise
         if version == 0 and not read_only:
             self._create()
+        elif version == 1 and not read_only:
+            self._migrate()
+        elif version == 1:
+            pass  # what `gateway status` asks is there
         elif version != FORMAT:
             raise StoreError(
                 f"The gateway store {self._path} has format {version}, this version knows {FORMAT}: "
@@ -117,6 +133,12 @@ class Store:
             self._set_meta("epoch", secrets.randbits(_EPOCH_BITS))
             self._set_meta("next_upload", 0)
             self._set_meta("refused", 0)
+            self._connection.execute(f"PRAGMA user_version={FORMAT}")
+
+    def _migrate(self) -> None:
+        with self._transaction():
+            for statement in _FROM_1:
+                self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version={FORMAT}")
 
     def close(self) -> None:
@@ -142,8 +164,23 @@ class Store:
 
     def journal(self, device: str) -> list[bytes]:
         """Data messages of the device since its checkpoint, in order."""
-        rows = self._connection.execute("SELECT data FROM journal WHERE device = ? ORDER BY position", (device,))
+        rows = self._connection.execute(
+            "SELECT data FROM journal WHERE device = ? AND position >"
+            " COALESCE((SELECT covered FROM device WHERE device = ?), 0) ORDER BY position",
+            (device, device),
+        )
         return [row[0] for row in rows]
+
+    def recent(self, device: str) -> list[bytes]:
+        """The last messages of the device in order, those that its checkpoint covers too."""
+        rows = self._connection.execute(
+            "SELECT data FROM journal WHERE device = ? ORDER BY position DESC LIMIT ?", (device, RECENT_MESSAGES)
+        )
+        return [row[0] for row in rows][::-1]
+
+    def words(self) -> dict[str, bytes]:
+        """The last word of an operator on each asset."""
+        return dict(self._connection.execute("SELECT asset, content FROM word"))
 
     def assets(self) -> dict[str, bytes]:
         """Alarm state of every asset."""
@@ -181,6 +218,7 @@ class Store:
             self._write_devices(changes)
             self._connection.executemany("INSERT INTO journal (device, data) VALUES (?, ?)", changes.journal)
             self._connection.executemany("INSERT OR REPLACE INTO asset VALUES (?, ?)", changes.assets.items())
+            self._connection.executemany("INSERT OR REPLACE INTO word VALUES (?, ?)", changes.words.items())
             self._connection.executemany(
                 "INSERT OR REPLACE INTO release VALUES (?, ?, ?, ?, ?, ?)",
                 [
@@ -229,7 +267,18 @@ class Store:
         run("UPDATE device SET birth = ? WHERE device = ?", _swapped(changes.births.items()))
         run("UPDATE device SET state = ? WHERE device = ?", _swapped(changes.states.items()))
         run("UPDATE device SET checkpoint = ? WHERE device = ?", _swapped(changes.checkpoints.items()))
-        run("DELETE FROM journal WHERE device = ?", [(device,) for device in changes.checkpoints])
+        run("DELETE FROM journal WHERE device = ?", [(d,) for d, state in changes.checkpoints.items() if state is None])
+        run("INSERT INTO journal (device, data) VALUES (?, ?)", changes.past)
+        for device in changes.checkpoints:
+            run(
+                "UPDATE device SET covered = COALESCE((SELECT MAX(position) FROM journal), 0) WHERE device = ?",
+                [(device,)],
+            )
+            run(
+                "DELETE FROM journal WHERE device = ?1 AND position <= (SELECT position FROM journal WHERE device = ?1"
+                " ORDER BY position DESC LIMIT 1 OFFSET ?2)",
+                [(device, RECENT_MESSAGES)],
+            )
         run(
             "INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (device, boot) DO UPDATE SET"
             " next_sequence = excluded.next_sequence, produced = excluded.produced, stored = excluded.stored,"

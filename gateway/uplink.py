@@ -39,7 +39,7 @@ class Uplink:
         self.connection = Connection(
             settings.uplink_url or settings.broker_url,
             f"{settings.id}-uplink",
-            (topics.gateway_stored(settings.id), topics.all_releases(settings.id)),
+            (topics.gateway_stored(settings.id), topics.all_releases(settings.id), topics.all_normals(settings.id)),
             inbox,
             log,
             keepalive_seconds=settings.keepalive_seconds,

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from gateway.detectors import portable
-from gateway.detectors.judgement import Judgement
+from gateway.detectors.judgement import NEVER, Judgement
 from gateway.errors import GatewayError
 from gateway.explanation.explanation import Explanation, Signature
 from gateway.explanation.past import PastAlarms
@@ -20,7 +20,7 @@ TOLD_AGAIN_AT = 1.5
 REASONS_MAX = 6
 #: Lines of bearings and shafts, over all of its devices.
 LINES_MAX = 4
-_VOICE_FIELDS = 5
+_VOICE_FIELDS = 6
 _STATE = "alarms of an asset"
 
 
@@ -36,11 +36,12 @@ def alarm_identifier(asset: str, device: str, begin_ns: int) -> str:
 @dataclass(slots=True)
 class _Voice:
     """A device that is in alarm: its highest score so far and the explanation at that reading; `since_ns` is that of
-    the reading with which it joined."""
+    the reading with which it joined, `lost` the most channels that were without values."""
 
     peak: float
     why: Explanation
     since_ns: int | None
+    lost: int
 
 
 class AssetAlarms:
@@ -56,6 +57,11 @@ class AssetAlarms:
         self.open: Alarm | None = None
         self._voices: dict[str, _Voice] = {}
         self._past = PastAlarms()
+
+    @property
+    def speaking(self) -> set[str]:
+        """The devices that are in alarm."""
+        return set(self._voices)
 
     def update(
         self,
@@ -81,14 +87,19 @@ class AssetAlarms:
             return told
         # The loudest reading so far; it is explained only when that is told, or when no more readings are at hand.
         loudest: int | None = None
-        for index, (time_ns, alarm, loudness) in enumerate(
-            zip(times_ns.tolist(), judgement.alarm.tolist(), judgement.loudness.tolist(), strict=True)
+        lost_channels = (judgement.lost_since_ns != NEVER).sum(axis=1).tolist()
+        for index, (time_ns, alarm, loudness, lost) in enumerate(
+            zip(times_ns.tolist(), judgement.alarm.tolist(), judgement.loudness.tolist(), lost_channels, strict=True)
         ):
             voice = self._voices.get(device)
             if alarm and voice is None:
                 why = explain(index)
-                self._voices[device] = _Voice(loudness, why, why.since_ns)
+                self._voices[device] = _Voice(loudness, why, why.since_ns, lost)
                 told.append(self._join(device, time_ns, provisional))
+            elif alarm and voice is not None and lost > voice.lost:
+                voice.peak, voice.lost = max(voice.peak, loudness), lost
+                voice.why, loudest = explain(index), None
+                told += [] if self.open is None else [self._tell(self.open)]
             elif alarm and voice is not None and loudness > voice.peak:
                 voice.peak, loudest = loudness, index
                 if self.open is not None and loudness >= TOLD_AGAIN_AT * self.open.peak_score:
@@ -176,6 +187,7 @@ def _fields(voice: _Voice) -> list[Any]:
     return [
         [[r.channel, r.feature, r.distance, r.sentence] for r in why.reasons],
         voice.since_ns,
+        voice.lost,
         list(why.detectors),
         [list(way) for way in why.signature],
         [[x.name, x.hertz, x.channel, x.feature, x.sentence] for x in why.lines],
@@ -184,9 +196,9 @@ def _fields(voice: _Voice) -> list[Any]:
 
 def _voice(peak: float, fields: list[Any]) -> _Voice:
     """A voice from its `_fields`, or from the bare reasons of a state that an earlier version wrote."""
-    if not fields or len(fields) != _VOICE_FIELDS or not isinstance(fields[2], list) or isinstance(fields[1], list):
-        return _Voice(peak, Explanation(tuple(Reason(*reason) for reason in fields)), None)
-    reasons, since_ns, detectors, signature, lines = fields
+    if len(fields) != _VOICE_FIELDS or not isinstance(fields[2], int):
+        return _Voice(peak, Explanation(tuple(Reason(*reason) for reason in fields)), None, 0)
+    reasons, since_ns, lost, detectors, signature, lines = fields
     why = Explanation(
         tuple(Reason(*reason) for reason in reasons),
         since_ns,
@@ -194,4 +206,4 @@ def _voice(peak: float, fields: list[Any]) -> _Voice:
         tuple((name, weight) for name, weight in signature),
         tuple(Line(*line) for line in lines),
     )
-    return _Voice(peak, why, since_ns)
+    return _Voice(peak, why, since_ns, lost)
