@@ -20,6 +20,7 @@ from firmware.codegen import board_device
 from firmware.codegen.board_device import BoardOptions
 from firmware.errors import CompilerError, FirmwareError
 from firmware.micropython.slots import Slots
+from firmware.model_files import content_of_image, read_image
 from shared import model_image
 from shared.errors import MessageError, UsageError
 from shared.messages import codec
@@ -77,11 +78,13 @@ class BoardFirmware:
 def read_board_device(folder: Path, name: str | None = None, image_file: Path | None = None) -> BoardDevice:
     """The device in a provisioned folder, under another `name` and with another model image if they are given.
 
-    Raises UsageError when the folder holds no such device, the name is none, or the image is for other channels.
+    Raises UsageError when the folder holds no such device, the name is none, or the image is for other channels, and
+    ImageError when the image is damaged.
     """
     try:
         birth = codec.decode_birth((folder / "profile.cbor").read_bytes())
-        image = (image_file or _image_path(folder)).read_bytes()
+        own = _image_path(folder)
+        image = own.read_bytes() if image_file is None else b""
     except OSError as error:
         raise UsageError(
             f"{folder} is not a provisioned device ({error.strerror}: {error.filename}); give a folder with "
@@ -89,15 +92,21 @@ def read_board_device(folder: Path, name: str | None = None, image_file: Path | 
         ) from error
     except MessageError as error:
         raise UsageError(f"{folder / 'profile.cbor'} is not a device's birth ({error}); provision it again") from error
-    content = model_image.read(image)
-    if image_file is not None:
+    if image_file is None:
+        content = content_of_image(own, image)
+    else:
         from firmware.host.sensor import birth_of
 
+        image, content = read_image(image_file)
         birth = birth_of(birth.profile, birth.boot, content)
     names = len(content.channels) * len(model_image.feature_names(content))
     if content.profile_digest != birth.profile.digest() or names != len(birth.feature_names):
-        where = folder if image_file is None else image_file
-        raise UsageError(f"the model image in {where} was made for other channels; provision the device again")
+        if image_file is not None:
+            raise UsageError(
+                f"{image_file} was made for other channels than those of {folder}; give --device with the device that "
+                "it is for (tocsin firmware import --provision makes one)"
+            )
+        raise UsageError(f"the model image in {folder} was made for other channels; provision the device again")
     if name is not None:
         try:
             birth = replace(birth, profile=replace(birth.profile, device=name))

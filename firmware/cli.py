@@ -113,6 +113,11 @@ def flash(
         list[str] | None, typer.Option(help="Ed25519 public key whose images it takes, hexadecimal (MicroPython).")
     ] = None,
     sensor: Annotated[Path | None, typer.Option(help="Your sensor.py (MicroPython).")] = None,
+    image: Annotated[Path | None, typer.Option(help="A model image instead of the device's own (C).")] = None,
+    worst_case: Annotated[
+        bool, typer.Option("--worst-case", help="Build with the kernel of the least largest time (C).")
+    ] = False,
+    small: Annotated[bool, typer.Option("--small", help="Build with the kernel of the least memory (C).")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps, touch no board.")] = False,
 ) -> None:
     """Put the firmware onto a board, read it back and compare."""
@@ -120,7 +125,19 @@ def flash(
     from firmware.flashing import command
 
     request = command.FlashRequest(
-        board_named(board), device, name, file, tool, serial, lines, port, [] if key is None else key, sensor
+        board_named(board),
+        device,
+        name,
+        file,
+        tool,
+        serial,
+        lines,
+        port,
+        [] if key is None else key,
+        sensor,
+        image=image,
+        worst_case=worst_case,
+        small=small,
     )
     (command.show_plan if dry_run else command.flash)(request, typer.echo)
 

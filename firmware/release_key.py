@@ -1,4 +1,4 @@
-"""Signing a packed image with the key that the site's devices trust: the private key of the cloud, a PEM file."""
+"""The key of a site's images: the private one of the cloud, a PEM file, signs; the public one checks."""
 
 import importlib
 from pathlib import Path
@@ -10,6 +10,18 @@ from shared.ed25519 import key_id
 from shared.errors import UsageError
 
 REMEDY = "signing needs the package cryptography: pip install cryptography"
+_PUBLIC_KEY_BYTES = 32
+
+
+def public_key(text: str) -> bytes:
+    """A raw Ed25519 public key from 64 hexadecimal digits; UsageError otherwise."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != _PUBLIC_KEY_BYTES:
+        raise UsageError(f"--key {text!r} must be a public key, 64 hexadecimal digits")
+    return key
 
 
 def _primitives(name: str) -> Any:

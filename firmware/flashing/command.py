@@ -1,6 +1,6 @@
 """``tocsin firmware flash``: plans and runs for either kind of board."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from firmware.board_build import FACTORY_FOLDER, build_board, check_options, read_board_device
@@ -11,8 +11,9 @@ from firmware.flashing import stm32, twin
 from firmware.flashing.content import read_firmware
 from firmware.flashing.first_words import restart_and_listen
 from firmware.flashing.ports import PLACEHOLDER, only_port
-from firmware.flashing.staging import Staged, public_key, stage
+from firmware.flashing.staging import Staged, stage
 from firmware.flashing.tools import Say, Step
+from firmware.release_key import public_key
 from shared.errors import UsageError
 
 #: Said, by board, when a firmware is built for it and nobody chose its lines.
@@ -24,8 +25,9 @@ _LINES_NOTES = {
 
 @dataclass(frozen=True, slots=True)
 class FlashRequest:
-    """What the person wants: `file`, `tool`, `serial` and `lines` for boards with C, `port`, `keys` and `sensor` for
-    boards with MicroPython; `device` and `name` for both. An empty `port` is the only one that there is."""
+    """What the person wants: `file`, `tool`, `serial`, `lines`, `image`, `worst_case` and `small` for boards with C,
+    `port`, `keys` and `sensor` for boards with MicroPython; `device` and `name` for both. An empty `port` is the only
+    one that there is."""
 
     board: Board
     device: Path | None = None
@@ -38,6 +40,9 @@ class FlashRequest:
     keys: list[str] = field(default_factory=list)
     sensor: Path | None = None
     build_folder: Path = Path("build/firmware")
+    image: Path | None = None
+    worst_case: bool = False
+    small: bool = False
 
     def check(self) -> None:
         """UsageError where an option does not fit the board."""
@@ -47,16 +52,26 @@ class FlashRequest:
             "--tool": bool(self.tool),
             "--serial": bool(self.serial),
             "--lines": bool(self.lines),
+            "--image": self.image is not None,
+            "--worst-case": self.worst_case,
+            "--small": self.small,
         }
         if not micropython:
             given = {"--port": bool(self.port), "--key": bool(self.keys), "--sensor": self.sensor is not None}
         for option, set_ in given.items():
             if set_:
                 raise UsageError(f"{option} is nothing for {self.board.name}, which has {self.board.title}")
-        if self.file is not None and (self.device is not None or self.name is not None or self.lines):
+        if self.file is not None and self.build_words():
             raise UsageError(
-                "--file holds its device and lines already; leave out --device, --name, --lines, or the file"
+                "--file holds its device, lines and model already; leave out --device, --name, --lines, --image, "
+                "--worst-case and --small, or the file"
             )
+
+    def build_words(self) -> list[str]:
+        """What was said of the firmware that is built, as ``tocsin firmware build`` takes it."""
+        given = {"--device": self.device, "--name": self.name, "--lines": self.lines or None, "--image": self.image}
+        words = [f"{option}={value}" for option, value in given.items() if value is not None]
+        return words + ["--worst-case"] * self.worst_case + ["--small"] * self.small
 
 
 def show_plan(request: FlashRequest, say: Say) -> None:
@@ -78,9 +93,8 @@ def _steps(request: FlashRequest, say: Say) -> list[Step]:
         return twin.plan(request.port or PLACEHOLDER, staged)
     programmer = stm32.programmers(request.board, request.tool, request.serial)[0]
     if request.file is None:
-        given = {"--device": request.device, "--name": request.name, "--lines": request.lines or None}
-        options = [f"{option}={value}" for option, value in given.items() if value is not None]
-        build = Step("build it", ("tocsin", "firmware", "build", "--board", request.board.name, *options))
+        words = ("tocsin", "firmware", "build", "--board", request.board.name, *request.build_words())
+        build = Step("build it", words)
         built = _built(request, say)
         return [build, *stm32.plan(programmer, built, built.stat().st_size)]
     content = read_firmware(request.file, request.board)
@@ -115,8 +129,10 @@ def flash(request: FlashRequest, say: Say) -> None:
 
 
 def _built(request: FlashRequest, say: Say) -> Path:
-    options = BoardOptions(usarts=parse_lines(request.lines)) if request.lines else BoardOptions()
-    device = read_board_device(request.device or FACTORY_FOLDER, request.name)
+    options = BoardOptions(worst_case=request.worst_case, small=request.small)
+    if request.lines:
+        options = replace(options, usarts=parse_lines(request.lines))
+    device = read_board_device(request.device or FACTORY_FOLDER, request.name, request.image)
     built = build_board(request.board, request.build_folder, device=device, options=check_options(options))
     say(f"built {built.bin}")
     if not request.lines and (note := _LINES_NOTES.get(request.board.name)):

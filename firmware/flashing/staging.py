@@ -11,7 +11,6 @@ from shared.errors import UsageError
 from shared.messages import codec
 
 DEVICE_FOLDER = "device"
-KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +69,3 @@ def _last_boot(folder: Path) -> int:
         if path.is_file() and (text := path.read_text(encoding="ascii", errors="replace").strip()).isdigit():
             numbers.append(int(text))
     return max(numbers)
-
-
-def public_key(text: str) -> bytes:
-    """A raw Ed25519 public key from 64 hexadecimal digits; UsageError otherwise."""
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise UsageError(f"key {text!r} must be 64 hexadecimal digits")
-    return key

@@ -1,7 +1,7 @@
 """``tocsin firmware import``: a .tflite file, what a person says of it, and the model image that they make."""
 
+import math
 from collections.abc import Callable
-from pathlib import Path
 
 from firmware.errors import FirmwareError
 from firmware.importing.device import ExistingDevice, check_new_folder, new_profile, write_device_folder
@@ -11,6 +11,7 @@ from firmware.importing.request import ImportRequest
 from firmware.importing.shape import Shape, shape_of
 from firmware.importing.threshold import Level, healthy_level, level_of
 from firmware.importing.units import Units, channel_scaling, read_standards, units_of
+from firmware.model_files import check_out, write_image
 from firmware.release_key import sign_with
 from shared import model_image
 from shared.errors import UsageError
@@ -67,7 +68,7 @@ def import_model(request: ImportRequest, say: Callable[[str], None]) -> None:
             "make the model smaller"
         )
     model_image.read(image)
-    _write(request.out, image)
+    write_image(request.out, image)
     if request.provision is not None:
         write_device_folder(request.provision, profile, image)
     for line in _told(request, model, shape, units, profile, content, level, len(image)):
@@ -85,6 +86,8 @@ def _check_request(request: ImportRequest) -> None:
         )
     if request.healthy is None and (request.channels or request.healthy_rows or request.time_column):
         raise UsageError("--channels, --healthy-rows and --time-column say how --healthy is read; give that too")
+    if request.threshold is not None and not 0 < request.threshold < math.inf:
+        raise UsageError(f"--threshold must be a mean squared error above 0, not {request.threshold:g}")
     for name, value in (
         ("--sample-rate", request.sample_rate_hz),
         ("--gap", request.gap_seconds),
@@ -92,6 +95,7 @@ def _check_request(request: ImportRequest) -> None:
     ):
         if value is not None and not 0 < value < 1e12:
             raise UsageError(f"{name} must be above 0 and below 1e12, not {value:g}")
+    check_out(request.out, request.model)
     if request.provision is not None:
         check_new_folder(request.provision)
 
@@ -101,14 +105,6 @@ def _version(asked: int | None, running: int) -> int:
     if not running < version <= _VERSION_MAX:
         raise UsageError(f"version {version} must be above the running {running} and at most {_VERSION_MAX}")
     return version
-
-
-def _write(out: Path, image: bytes) -> None:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(image)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written ({error.strerror}); give another --out") from error
 
 
 def _told(

@@ -2,26 +2,23 @@
 
 from typing import Any
 
-from firmware.errors import FirmwareError
 from firmware.importing.layer_facts import layer_facts, layer_lines, products_of
 from firmware.importing.memory import memory_of
 from firmware.kernels.cores import KERNELS
 from firmware.kernels.packing import plain_rows, unpacked
 from firmware.kernels.plan import plan_memory
 from shared import ed25519, model_image
-from shared.errors import UsageError
 from shared.model_image import ImageContent, feature_names
 from shared.quantized import targets
 from shared.quantized.scorer import Scorer
 from shared.signal.definition import KIND_SLOW
 
 
-def image_facts(image: bytes, key: str | None) -> dict[str, Any]:
-    """The facts of an image as plain values; ImageError if it is none.
+def image_facts(content: ImageContent, image: bytes, key: bytes | None) -> dict[str, Any]:
+    """The facts of an image, of which `content` is what the reader gave, as plain values.
 
-    `key`: an Ed25519 public key, hexadecimal, to check the signature with.
+    `key`: an Ed25519 public key to check the signature with.
     """
-    content = model_image.read(image)
     named, signature = model_image.signature_of(image)
     channels = max(1, len(content.channels))
     return {
@@ -75,22 +72,13 @@ def kernel_bytes_of(content: ImageContent) -> int:
     return plan_memory(content.layers, kernel, scored=True).total_bytes
 
 
-def signature_state(image: bytes, named: bytes, signature: bytes, key: str | None) -> str:
-    """``none``, or the key's id with ``not checked``, ``right`` or ``wrong``.
-
-    UsageError or FirmwareError: `key` is no public key.
-    """
+def signature_state(image: bytes, named: bytes, signature: bytes, key: bytes | None) -> str:
+    """``none``, or the key's id with ``not checked``, ``right`` or ``wrong``."""
     if not any(signature):
         return "none"
     if key is None:
         return f"by key {named.hex()}, not checked (give --key)"
-    try:
-        public = bytes.fromhex(key)
-    except ValueError as error:
-        raise UsageError(f"--key {key!r} must be 64 hexadecimal digits") from error
-    if len(public) != 32:
-        raise FirmwareError(f"--key has {len(public)} bytes, and an Ed25519 public key has 32; give the whole key")
-    right = ed25519.key_id(public) == named and ed25519.verify(public, model_image.signed_message(image), signature)
+    right = ed25519.key_id(key) == named and ed25519.verify(key, model_image.signed_message(image), signature)
     return f"by key {named.hex()}, {'right' if right else 'wrong'}"
 
 

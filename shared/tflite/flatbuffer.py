@@ -33,7 +33,10 @@ class Flatbuffer:
         """A little-endian integer; `code` is one of b, B, H, i and I, as in `struct`."""
         form = _NUMBERS[code]
         if not 0 <= offset <= len(self.content) - form.size:
-            raise self.damaged(offset, f"{what} would lie there, outside the file's {len(self.content)} bytes")
+            raise TfliteError(
+                f"{self.name} is cut off or damaged: {what} would lie at offset {offset}, outside the file's "
+                f"{len(self.content)} bytes; copy or convert the file again"
+            )
         value: int = form.unpack_from(self.content, offset)[0]
         return value
 

@@ -59,7 +59,8 @@ class LayerReader:
         places = source.elements // columns
         if source.elements != places * columns or output.elements != places * rows:
             raise self.graph.refuse(
-                operator, f"makes {output.elements} of {source.elements} values by {rows} x {columns}"
+                operator,
+                f"makes {output.elements} of {source.elements} values by {rows} x {columns}; convert the model again",
             )
         track = Track(places, columns, 1, 1, 0, places) if places > 1 else None
         activation = operator.option(schema.DENSE_OPTIONS["activation"])
@@ -95,7 +96,7 @@ class LayerReader:
             raise self.graph.refuse(
                 operator,
                 f"has weights of the shape {list(weights.shape)} and {said} filters a channel for "
-                f"{track.channels} channels",
+                f"{track.channels} channels; convert the model again",
             )
         self._check_output(operator, output, track, filters)
         activation = operator.option(options["activation"])
@@ -107,7 +108,9 @@ class LayerReader:
     def _check_output(self, operator: Operator, output: Tensor, track: Track, filters: int) -> None:
         if output.elements != track.places * filters:
             raise self.graph.refuse(
-                operator, f"makes {track.places} x {filters} values, but {output} has the shape {list(output.shape)}"
+                operator,
+                f"makes {track.places} x {filters} values, but {output} has the shape {list(output.shape)}; "
+                "convert the model again",
             )
 
     def _finished(
@@ -135,13 +138,17 @@ class LayerReader:
         scales, weight_zero = self._quantization(weights)
         if weight_zero != 0 or scales.size not in (1, rows) or (scales.size > 1 and weights.axis != axis):
             raise self.graph.refuse(
-                operator, f"has weights ({weights}) that are not quantized symmetrically per tensor or per row"
+                operator,
+                f"has weights ({weights}) that are not quantized symmetrically per tensor or per row; "
+                "quantize the model to full int8 first",
             )
         bias = self._bias(operator, rows) - values.astype(np.int64).sum(axis=1) * input_zero
         reach = _PRODUCT_MAX * columns
         if bias.min() < -_INT32_LIMIT + reach or bias.max() >= _INT32_LIMIT - reach:
             raise self.graph.refuse(
-                operator, f"could overflow its 32-bit sums with the bias that it has ({columns} columns)"
+                operator,
+                f"could overflow its 32-bit sums with the bias that it has ({columns} columns); "
+                "convert the model with a coarser scale of its inputs or weights",
             )
         pairs = row_multipliers(input_scale, scales, output_scale, rows)
         least = min(shift for _, shift in pairs)
@@ -188,7 +195,9 @@ class LayerReader:
         tensor = self.graph.tensor(operator.inputs[2])
         values = self._constant(operator, tensor, schema.INT32, "<i4", "bias")
         if values.size != rows:
-            raise self.graph.refuse(operator, f"has {values.size} values of bias for {rows} rows")
+            raise self.graph.refuse(
+                operator, f"has {values.size} values of bias for {rows} rows; convert the model again"
+            )
         return values.reshape(rows).astype(np.int64)
 
     def _constant(self, operator: Operator, tensor: Tensor, kind: int, dtype: str, what: str) -> NDArray[Any]:

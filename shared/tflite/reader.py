@@ -189,7 +189,8 @@ class _Chain:
 
     def _check_elements(self, operator: Operator, output: Tensor) -> None:
         if self.current.elements != output.elements:
-            raise self.graph.refuse(operator, f"makes {output.elements} of {self.current.elements} values")
+            said = f"makes {output.elements} of {self.current.elements} values; convert the model again"
+            raise self.graph.refuse(operator, said)
 
     def _reason(self, operator: Operator, current: Tensor) -> str:
         if operator.code in _LAYERS:

@@ -101,7 +101,7 @@ def test_what_was_altered_on_the_board_is_found(device, tmp_path, monkeypatch):
     ("changes", "sentence"),
     [
         ({"tool": "dfu-util"}, "--tool is nothing for esp32"),
-        ({"keys": ["12"]}, "must be 64 hexadecimal digits"),
+        ({"keys": ["12"]}, "must be a public key, 64 hexadecimal digits"),
         ({"name": "No Name"}, "device id 'No Name' must be"),
     ],
 )

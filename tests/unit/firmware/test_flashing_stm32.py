@@ -293,7 +293,16 @@ def test_a_stuck_tool_ends_with_a_sentence(bench, monkeypatch):
 def test_an_option_of_the_other_kind_of_board_is_refused(bench):
     with pytest.raises(UsageError, match="--port is nothing for stm32f405"):
         bench.run(port="/dev/ttyUSB0")
-    with pytest.raises(UsageError, match="--file holds its device and lines already"):
+    with pytest.raises(UsageError, match="--file holds its device, lines and model already"):
         bench.run(name="fan-2")
-    with pytest.raises(UsageError, match="--file holds its device and lines already"):
+    with pytest.raises(UsageError, match="--file holds its device, lines and model already"):
         bench.run(lines="3,6")
+    with pytest.raises(UsageError, match="--file holds its device, lines and model already"):
+        bench.run(small=True)
+
+
+def test_the_kernel_is_built_in_as_it_is_chosen(bench, typed):
+    said = typed(FlashRequest(STM32F405, small=True))
+    assert "    tocsin firmware build --board stm32f405 --small" in said
+    with pytest.raises(UsageError, match="--worst-case and --small exclude each other"):
+        show_plan(FlashRequest(STM32F405, small=True, worst_case=True), said.append)

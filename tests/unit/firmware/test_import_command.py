@@ -32,6 +32,7 @@ def models(tmp_path):
     """A folder with a dense autoencoder of four values and one of windows, 32 samples of two channels."""
     (tmp_path / "rows.tflite").write_bytes(dense_autoencoder())
     (tmp_path / "windows.tflite").write_bytes(window_autoencoder())
+    (tmp_path / "out").mkdir()
     return tmp_path
 
 
@@ -46,7 +47,7 @@ def made(models, model="rows", **asked):
 def refused(models, **asked):
     with pytest.raises(TocsinError) as caught:
         made(models, **asked)
-    assert not (models / "out").exists()
+    assert not (models / "out" / "model.tcsn").exists()
     return str(caught.value)
 
 
@@ -201,7 +202,8 @@ def test_channels_of_a_device_are_found_in_the_recording_by_name(models):
         ({"threshold": 1.0, "version": 0}, "version 0 must be above the running 0"),
         ({"threshold": 1.0, "name": "No Name"}, "--name: device id 'No Name' must be"),
         ({"threshold": 1.0, "counts_per_unit": 1e-11}, "channel input-1"),
-        ({"threshold": -1.0}, "give a mean squared error above 0"),
+        ({"threshold": -1.0}, "--threshold must be a mean squared error above 0, not -1"),
+        ({"threshold": float("nan")}, "--threshold must be a mean squared error above 0, not nan"),
         ({"model": "windows", "threshold": 1.0, "sample_rate_hz": 100.0, "bands": 9}, "--bands must be 1 to 8 here"),
         ({"model": "windows", "threshold": 1.0, "sample_rate_hz": 100.0, "hop": 0}, "--hop must be 1 to"),
         ({"model": "none", "threshold": 1.0}, "cannot be read"),
@@ -209,6 +211,19 @@ def test_channels_of_a_device_are_found_in_the_recording_by_name(models):
 )
 def test_what_cannot_be(models, asked, said):
     assert said in refused(models, **asked)
+
+
+def test_an_image_is_written_where_there_is_a_place(models):
+    """Folders are not made, as `pack` makes none, and the model is not lost."""
+    for out, said in (
+        (models / "new" / "model.tcsn", "new of .*model.tcsn does not exist; make it, or give another --out"),
+        (models / "out", "out is a folder; give --out a file in it"),
+        (models / "rows.tflite", "rows.tflite is the file that is read"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            import_model(ImportRequest(models / "rows.tflite", out, threshold=0.5), lambda _line: None)
+    assert not (models / "new").exists()
+    assert (models / "rows.tflite").read_bytes() == dense_autoencoder()
 
 
 def test_healthy_recordings_that_do_not_fit(models):

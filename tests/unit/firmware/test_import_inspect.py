@@ -136,8 +136,17 @@ def test_signatures(imported):
     assert facts_of(imported, "--key", bytes(32).hex())["signature"] == f"by key {key_id.hex()}, wrong"
     with pytest.raises(UsageError, match="64 hexadecimal digits"):
         inspected(imported, "--key", "xyz")
-    with pytest.raises(FirmwareError, match="--key has 2 bytes"):
+    with pytest.raises(UsageError, match="64 hexadecimal digits"):
         inspected(imported, "--key", "abcd")
+
+
+def test_a_key_is_looked_at_where_nothing_is_signed(tmp_path):
+    with pytest.raises(UsageError, match="--key 'zz' must be a public key, 64 hexadecimal digits"):
+        inspected(FACTORY_IMAGE, "--key", "zz")
+    path = tmp_path / "drawn.tflite"
+    path.write_bytes(window_autoencoder())
+    with pytest.raises(UsageError, match="nobody signs; leave out --key"):
+        inspected(path, "--key", "00" * 32)
 
 
 def test_a_tflite_file(tmp_path):
@@ -170,5 +179,5 @@ def test_files_that_are_no_models(tmp_path, imported):
     with pytest.raises(FirmwareError, match=r"text is no model: neither TCSN .* nor TFL3"):
         inspected(tmp_path / "text")
     imported.write_bytes(imported.read_bytes()[:200])
-    with pytest.raises(ImageError, match=r"model\.tcsn: model image: 200 bytes"):
+    with pytest.raises(ImageError, match=r"model\.tcsn: model image: 200 bytes, .* at offset 8; .* make it anew$"):
         inspected(imported)

@@ -87,9 +87,22 @@ def test_what_it_refuses(image):
         packed_by(image, "--core", "z80")
     with pytest.raises(UsageError, match="cannot be read"):
         packed_by(image.with_name("absent"), "--core", "cortex-m4")
-    image.write_bytes(image.read_bytes()[:-1])
-    with pytest.raises(TocsinError, match=r"model\.tcsn: model image: "):
+    whole = image.read_bytes()
+    image.write_bytes(whole[:-1])
+    with pytest.raises(TocsinError, match=r"model\.tcsn: model image: .* at offset 8; .* copy or make it anew$"):
         packed_by(image, "--core", "cortex-m4")
+    image.write_bytes(b"\x1c\0\0\0TFL3")
+    with pytest.raises(UsageError, match=r"model\.tcsn is a \.tflite file; .* tocsin firmware import"):
+        packed_by(image, "--core", "cortex-m4")
+    image.write_bytes(whole)
+    for out, sentence in (
+        ("new/packed", r"the folder .*new of .*packed does not exist; make it"),
+        ("", "is a folder; give --out a file in it"),
+        ("model.tcsn", "is the file that is read"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            packed_by(image, "--core", "cortex-m4", "--out", str(image.parent / out))
+    assert image.read_bytes() == whole
     wrong = golden(layered_image(2))
     wrong.golden_score ^= 1
     image.write_bytes(model_image.seal(model_image.encode(wrong)))
