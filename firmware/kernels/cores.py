@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from shared.errors import UsageError
-from shared.quantized import targets
 from shared.quantized.targets import TARGET_ANY, TARGET_CORTEX_M0, TARGET_DSP, TARGET_MVE
 
 
@@ -129,12 +128,3 @@ def without_unused(kernel: Kernel, *, plain_rows: int, dense_only: bool) -> Kern
     if dense_only:
         defines.append("TOCSIN_KERNEL_DENSE_ONLY")
     return replace(kernel, defines=tuple(defines))
-
-
-def target_number(name: str) -> int:
-    """The number of a target by its name; UsageError names those that exist."""
-    for number in range(targets.TARGET_LAST + 1):
-        if targets.target_name(number) == name:
-            return number
-    known = ", ".join(targets.target_name(number) for number in range(targets.TARGET_LAST + 1))
-    raise UsageError(f"there is no target {name}; choose one of {known}")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from drawn_layers import at_their_ends
 from emulated_device import run_emulated
+from emulated_score import score_emulated
 from layer_images import dense
 
 from firmware.bench.inference import EmulatedModel
 from firmware.bench.measure import expected, infer
 from firmware.bench.reference import SENSOR_WIDTHS, random_layers
-from firmware.bench.scoring import score_emulated
 from firmware.build import C_FOLDER, find_compiler
 from firmware.kernels.cores import CORES, core_named, kernel_named, without_unused
 from firmware.kernels.packing import pack_image, pack_layers

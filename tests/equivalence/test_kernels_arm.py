@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from batched_kernels import batched_outputs
+from emulated_score import score_emulated
 from kernel_cases import CASES, made
 from layer_images import layered_image
 
@@ -15,7 +16,6 @@ from firmware.bench.inference import EmulatedModel
 from firmware.bench.measure import expected
 from firmware.bench.program import build_program
 from firmware.bench.run import MachineError
-from firmware.bench.scoring import score_emulated
 from firmware.errors import CompilerError
 from firmware.kernels.cores import CORES, core_named, kernel_named
 from firmware.kernels.packing import pack_layers

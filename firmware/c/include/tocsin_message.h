@@ -48,13 +48,10 @@ struct tocsin_encoded {
     uint64_t sequence; /* of the first reading */
 };
 
-/* Bytes that a message of `width` counts (slow) or features (fast) per reading needs at most. */
-size_t tocsin_message_size(uint32_t width, bool slow);
-
 /* Whether the message must be closed: full, or its readings span TOCSIN_MESSAGE_SPAN_NS. */
 bool tocsin_message_is_due(const struct tocsin_message *message);
 
-/* Encode at least one reading into `bytes`, which has room for tocsin_message_size(). */
+/* Encode at least one reading into `bytes`, which has room for TOCSIN_MESSAGE_BYTES. */
 struct tocsin_encoded tocsin_message_encode(const struct tocsin_message *message,
                                             const struct tocsin_message_fields *fields, uint8_t *bytes);
 

@@ -51,11 +51,6 @@ static void put_text(struct writer *writer, const char *text)
     }
 }
 
-size_t tocsin_message_size(uint32_t width, bool slow)
-{
-    return TOCSIN_MESSAGE_BYTES(slow, (size_t)width);
-}
-
 bool tocsin_message_is_due(const struct tocsin_message *message)
 {
     if (message->readings == 0) {

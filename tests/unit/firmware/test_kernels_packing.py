@@ -11,7 +11,6 @@ from firmware.kernels.cores import (
     core_compiled_as,
     core_named,
     kernel_named,
-    target_number,
     without_unused,
 )
 from firmware.kernels.packing import PackingError, pack_image, pack_layers, plain_rows, unpack_layers, unpacked
@@ -19,7 +18,6 @@ from firmware.kernels.plan import plan_memory
 from shared import model_image
 from shared.errors import UsageError
 from shared.model_image import LAYER_CONVOLUTION, LAYER_DEPTHWISE, ImageContent, Layer, Scaling
-from shared.quantized import targets
 from shared.quantized.targets import TARGET_ANY, TARGET_CORTEX_M0, TARGET_DSP, TARGET_LAST, TARGET_MVE
 
 TARGETS = range(1, TARGET_LAST + 1)
@@ -196,13 +194,10 @@ def test_damaged_packings_are_refused(target):
 
 
 def test_unknown_names_are_told_those_that_exist():
-    with pytest.raises(UsageError, match="any, cortex-m0, dsp, mve"):
-        target_number("riscv")
     with pytest.raises(UsageError, match="cortex-m0, cortex-m3, cortex-m4"):
         core_named("riscv")
     with pytest.raises(UsageError, match="cortex-m0-bytes"):
         kernel_named("riscv")
-    assert target_number("mve") == TARGET_MVE
     assert {core_named(name).name for name in ("cortex-m0plus", "Cortex-M0+", "m0")} == {"m0"}
     assert core_compiled_as("cortex_m33") == CORES["m33"]
 
@@ -254,8 +249,3 @@ def test_a_convolution_needs_a_place_to_gather():
     assert plan.first_bytes == 80
     assert plan.second_bytes == 80 + 4
     assert plan.scratch_bytes == 2 * 8
-
-
-def test_every_target_has_its_module():
-    for number in TARGETS:
-        assert target_number(targets.target_name(number)) == number

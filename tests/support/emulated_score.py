@@ -1,6 +1,7 @@
 """Scores of a packed image on an emulated core, by the device's own reader and its own way from inputs to score."""
 
 import struct
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from firmware.kernels.plan import plan_memory
 from shared import model_image
 from shared.model_image import ImageContent
 
+_ENTRY = Path(__file__).with_suffix(".c")
 _JOB = RAM_ADDRESS + 0x2000
 _INPUTS = RAM_ADDRESS + 0x3000
 _PARTS = RAM_ADDRESS + 0x6000
@@ -44,7 +46,7 @@ def score_emulated(
     Raises MachineError where the image is refused or memory beside the plan was written.
     """
     assert core.unicorn_name is not None
-    program = build_program(core, kernel, "score_entry.c", (*_SOURCES, "kernels/score.c"), ("tocsin_bench_score",))
+    program = build_program(core, kernel, str(_ENTRY), (*_SOURCES, "kernels/score.c"), ("tocsin_bench_score",))
     machine = UnicornMachine(core.unicorn_name, program)
     sealed = model_image.seal(model_image.encode(pack_image(image, kernel.target)))
     plan = plan_memory(image.layers, kernel, scored=True)
