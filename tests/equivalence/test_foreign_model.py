@@ -14,7 +14,7 @@ from shared.quantized.integer import Dense
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("tflite", "ai_edge_litert")),
-    reason="tflite or LiteRT is not installed: pip install 'tocsin[firmware,train]'",
+    reason="tflite or LiteRT is not installed: pip install 'tocsin[dev,train]'",
 )
 
 RANDOM_INPUTS = 500

@@ -16,7 +16,7 @@ from shared.quantized.targets import TARGET_DSP
 from shared.tflite.reader import parse_tflite
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[firmware]'"
+    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[dev]'"
 )
 
 PROGRAM = """

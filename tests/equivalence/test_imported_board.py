@@ -18,7 +18,7 @@ from shared.serial import framing
 from shared.signal.arrays import clamp16, scale
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[firmware]'"
+    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[dev]'"
 )
 
 ROWS = 700

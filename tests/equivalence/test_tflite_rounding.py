@@ -13,7 +13,7 @@ from shared.tflite.reader import parse_tflite
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("tflite", "ai_edge_litert")),
-    reason="tflite or LiteRT is not installed: pip install 'tocsin[firmware,train]'",
+    reason="tflite or LiteRT is not installed: pip install 'tocsin[dev,train]'",
 )
 
 ROWS = 256

@@ -23,7 +23,7 @@ from shared.quantized.scorer import Scorer
 from shared.signal.definition import KIND_FAST, KIND_SLOW
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[firmware]'"
+    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[dev]'"
 )
 
 

@@ -18,7 +18,7 @@ from shared.errors import ImageError, TfliteError, UsageError
 from shared.quantized.targets import TARGET_CORTEX_M0, TARGET_DSP, TARGET_MVE, target_name
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[firmware]'"
+    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[dev]'"
 )
 FACTORY_IMAGE = FACTORY_FOLDER / "model.image"
 

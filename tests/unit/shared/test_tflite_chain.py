@@ -8,7 +8,7 @@ from shared.errors import TfliteError
 from shared.tflite.reader import parse_tflite
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[firmware]'"
+    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[dev]'"
 )
 
 ONES = np.ones((2, 2))

@@ -13,7 +13,7 @@ from shared.model_image import LAYER_SHIFT_MAX, WIDTH_MAX
 from shared.tflite.reader import parse_tflite
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[firmware]'"
+    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[dev]'"
 )
 
 #: Values that lengths, offsets and numbers of things go wrong with.

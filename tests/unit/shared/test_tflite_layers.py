@@ -13,7 +13,7 @@ from shared.tflite.quantization import quantize_multiplier
 from shared.tflite.reader import parse_tflite, read_tflite
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[firmware]'"
+    importlib.util.find_spec("tflite") is None, reason="tflite is not installed: pip install 'tocsin[dev]'"
 )
 
 ROWS = ((1, -2, 3), (4, 5, -127))
