@@ -20,8 +20,29 @@ class Reason(BaseModel):
     sentence: str
 
 
+class Line(BaseModel):
+    """A line of a bearing or shaft that a feature's band holds; `hertz` at the declared speed."""
+
+    name: str
+    hertz: float
+    channel: str
+    feature: str
+    sentence: str
+
+
+class Resemblance(BaseModel):
+    """An earlier alarm of the asset that was explained much like this one; `likeness` from 0 to 1."""
+
+    id: str
+    begin_ns: int
+    likeness: float
+
+
 class Alarm(BaseModel):
-    """An alarm of an asset; `end_ns` is null while it lasts, `provisional` means calibrated on little healthy data."""
+    """An alarm of an asset; `end_ns` is null while it lasts, `provisional` means calibrated on little healthy data.
+
+    `since_ns`: when the change behind it most likely began; `detectors`: what spoke up, in words.
+    """
 
     id: str
     asset: str
@@ -34,6 +55,10 @@ class Alarm(BaseModel):
     peak_score: float
     provisional: bool
     reasons: list[Reason]
+    since_ns: int | None
+    detectors: list[str]
+    lines: list[Line]
+    like: Resemblance | None
 
 
 @router.get("/alarms")
@@ -49,6 +74,7 @@ def get_alarms(
 
 def alarm_of(row: AlarmRow) -> Alarm:
     """The answer for a row."""
+    details = row.details
     return Alarm(
         id=row.identifier,
         asset=row.asset,
@@ -61,4 +87,15 @@ def alarm_of(row: AlarmRow) -> Alarm:
         peak_score=row.peak_score,
         provisional=row.provisional,
         reasons=[Reason(channel=c, feature=f, distance=d, sentence=s) for c, f, d, s in row.reasons],
+        since_ns=None if details is None else details.since_ns,
+        detectors=[] if details is None else details.detectors,
+        lines=[
+            Line(name=n, hertz=h, channel=c, feature=f, sentence=s)
+            for n, h, c, f, s in ([] if details is None else details.lines)
+        ],
+        like=None if details is None or not details.like else _resemblance(*details.like),
     )
+
+
+def _resemblance(identifier: str, begin_ns: int, likeness: float) -> Resemblance:
+    return Resemblance(id=identifier, begin_ns=begin_ns, likeness=likeness)

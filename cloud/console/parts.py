@@ -94,7 +94,25 @@ def show_alarms(alarms: list[Alarm]) -> None:
                 ui.label(reason.sentence).classes("t-sentence")
             if not alarm.reasons:
                 ui.label("The gateway gave no explanation.").classes("t-sentence")
-            ui.label(_when(alarm)).classes("t-soft")
+            for line in alarm.lines:
+                ui.label(line.sentence).classes("t-sentence")
+            for more in (_earlier(alarm), _said_by(alarm), _when(alarm)):
+                if more:
+                    ui.label(more).classes("t-soft")
+
+
+def _earlier(alarm: Alarm) -> str:
+    """The earlier alarm that this one is like."""
+    if alarm.like is None:
+        return ""
+    return f"Like the alarm of {words.moment(alarm.like.begin_ns)} UTC ({alarm.like.likeness:.0%} alike)"
+
+
+def _said_by(alarm: Alarm) -> str:
+    """Since when, and what spoke up."""
+    since = "" if alarm.since_ns is None else f"Changed since {words.moment(alarm.since_ns)} UTC"
+    spoken = f"seen by {', '.join(alarm.detectors)}" if alarm.detectors else ""
+    return f"{since} · {spoken}" if since and spoken else since or spoken.capitalize()
 
 
 def _when(alarm: Alarm) -> str:

@@ -7,8 +7,19 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from cloud.errors import UnknownDevice
-from cloud.storage.relational import AlarmRow, Base, CountersRow, DeviceRow, Relations, Reported, StateRow
+from cloud.storage.normality import DriftRow, write_answer
+from cloud.storage.relational import (
+    AlarmDetailsRow,
+    AlarmRow,
+    Base,
+    CountersRow,
+    DeviceRow,
+    Relations,
+    Reported,
+    StateRow,
+)
 from shared.messages.codec import Alarm, Birth, Counters, Data, State
+from shared.messages.normality import Answer, Drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +36,7 @@ class Fact:
     """Something that a gateway reported. `Data` stands for "this device sends readings"; only its heading is used."""
 
     source: Source
-    what: Birth | Alarm | State | Counters | Data
+    what: Birth | Alarm | State | Counters | Data | Answer | Drift
     received_ns: int
 
 
@@ -111,6 +122,22 @@ def _write(session: Session, fact: Fact) -> None:
             peak_score=what.peak_score, provisional=what.provisional,
             reasons=[[r.channel, r.feature, r.distance, r.sentence] for r in what.reasons],
             received_ns=fact.received_ns if known is None else known.received_ns,
+        )  # fmt: skip
+        like = what.like
+        _put(
+            session, AlarmDetailsRow, {"identifier": what.identifier}, fact.source,
+            since_ns=what.since_ns, detectors=list(what.detectors),
+            lines=[[x.name, x.hertz, x.channel, x.feature, x.sentence] for x in what.lines],
+            like=[] if like is None else [like.identifier, like.begin_ns, like.likeness],
+        )  # fmt: skip
+    elif isinstance(what, Answer):
+        write_answer(session, fact.source.gateway, what, fact.received_ns)
+    elif isinstance(what, Drift):
+        _put(
+            session, DriftRow, {"device": what.device}, fact.source,
+            asset=what.asset, kind=what.kind, pattern=what.pattern, since_ns=what.since_ns, time_ns=what.time_ns,
+            channels=[[m.channel, m.deviations, m.change, m.unit] for m in what.channels],
+            operating_point=what.operating_point, sentence=what.sentence, received_ns=fact.received_ns,
         )  # fmt: skip
     elif isinstance(what, State):
         _put(

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Engine, LargeBinary, MetaData, create_engine, event
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from cloud.errors import StoreUnavailable
 
@@ -57,6 +57,28 @@ class AlarmRow(Reported, Base):
     provisional: Mapped[bool]
     reasons: Mapped[list[Any]]
     received_ns: Mapped[int]
+    #: What else explains it; None for an alarm that was stored before there was such a table.
+    details: Mapped["AlarmDetailsRow | None"] = relationship(
+        primaryjoin="AlarmRow.identifier == foreign(AlarmDetailsRow.identifier)",
+        uselist=False,
+        lazy="joined",
+        viewonly=True,
+    )
+
+
+class AlarmDetailsRow(Reported, Base):
+    """Since when an alarm's change lasts (ns UTC), what spoke up, lines of bearings and shafts (name, Hz, channel,
+    feature, sentence), and the earlier alarm that it is like (id, begin, likeness; empty: none).
+
+    A table of its own, so that a store of an earlier version is read and grows it.
+    """
+
+    __tablename__ = "alarm_details"
+    identifier: Mapped[str] = mapped_column(primary_key=True)
+    since_ns: Mapped[int | None]
+    detectors: Mapped[list[Any]]
+    lines: Mapped[list[Any]]
+    like: Mapped[list[Any]]
 
 
 class StateRow(Reported, Base):

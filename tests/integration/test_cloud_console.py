@@ -10,7 +10,7 @@ from waiting import PATIENCE_SECONDS
 
 from shared.broker import Broker
 from shared.messages import codec
-from shared.messages.codec import Alarm, Counters, Reason
+from shared.messages.codec import Alarm, Counters, Line, Reason, Resemblance
 from shared.ports import free_port
 
 playwright = pytest.importorskip(
@@ -67,7 +67,9 @@ def test_the_page_shows_assets_the_trend_and_an_alarm_as_it_comes_in(tmp_path, b
             reason = Reason("current", "mean", 6.0, SENTENCE)
             alarm = Alarm(
                 "a-1", "acme/north/pump-1", "pump-1", uploader.BEGIN_NS + 470 * uploader.SECOND_NS, None, 2.1, False,
-                (reason,),
+                (reason,), uploader.BEGIN_NS + 455 * uploader.SECOND_NS, ("whitened distance", "sensor's model"),
+                (Line("BPFO", 107.4, "current", "envelope-3", "envelope-3 of current holds BPFO (107.4 Hz)"),),
+                Resemblance("a-0", uploader.BEGIN_NS, 0.93),
             )  # fmt: skip
             gateway.upload(
                 uploader.readings("pump-1", 480, level=2.0),
@@ -77,6 +79,9 @@ def test_the_page_shows_assets_the_trend_and_an_alarm_as_it_comes_in(tmp_path, b
             for width, page in pages.items():
                 page.get_by_text(SENTENCE).wait_for()  # as text: what a device says is never markup
                 page.get_by_text("active", exact=True).wait_for()
+                page.get_by_text("holds BPFO").wait_for()
+                page.get_by_text("93% alike").wait_for()
+                page.get_by_text("seen by whitened distance, sensor's model").wait_for()
                 page.get_by_role("button", name=re.compile("^pump-1")).click()
                 page.get_by_text("Score of pump-1").wait_for()
                 page.get_by_text("Model 1: running").wait_for()

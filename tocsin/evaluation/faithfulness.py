@@ -68,24 +68,32 @@ def summary(rows: list[Row]) -> Row:
     }
 
 
+def encoded(result: Row) -> str:
+    """The JSON of a result, a row to a line."""
+    head = json.dumps({name: value for name, value in result.items() if name != "rows"}, indent=1)
+    rows = ",\n  ".join(json.dumps(row) for row in result["rows"])
+    return f'{head[:-2]},\n "rows": [\n  {rows}\n ]\n}}\n'
+
+
 def tables(result: Row) -> str:
     """The Markdown of a result."""
     rows = result["rows"]
     plants = list(result["stretches_left_out"])
-    runs = sum(row["runs"] for row in rows)
-    found = result["summary"]
-    lines = [
-        f"{runs} runs. Each cell: share detected / of these, share that names the injected channel first (%); bold where "
-        f"at least {DETECTED:.0%} are detected. All plants together:",
-        "",
-        _header(),
-        *(_line(fault, [row for row in rows if row["fault"] == fault]) for fault in FAULTS),
-        "",
-        f"Cells of single plants in which at least {DETECTED:.0%} are detected: {found['cells']}, with {found['detected']} "
-        f"detected runs. The injected channel is named first in {_share(found['named'], found['detected'])} % of them, and "
-        f"as the alarm begins in {_share(found['named_at_begin'], found['detected'])} %. "
-        f"Below {NAMED:.0%}: {', '.join(found['cells_below']) or 'none'}.",
-    ]
+    runs, found = sum(row["runs"] for row in rows), result["summary"]
+    what = (
+        f"{runs} runs. Each cell: share detected / of these, share that names the injected channel first (%); bold "
+        f"where at least {DETECTED:.0%} are detected. All plants together:"
+    )
+    conclusion = (
+        f"Cells of single plants in which at least {DETECTED:.0%} are detected: {found['cells']}, with "
+        f"{found['detected']} detected runs. The injected channel is named first in "
+        f"{_share(found['named'], found['detected'])} % of them, and as the alarm begins in "
+        f"{_share(found['named_at_begin'], found['detected'])} %. "
+        f"Cells below {NAMED:.0%}: {', '.join(found['cells_below']) or 'none'}."
+    )
+    lines = [what, "", _header()]
+    lines += [_line(fault, [row for row in rows if row["fault"] == fault]) for fault in FAULTS]
+    lines += ["", conclusion]
     for plant in plants:
         own = [row for row in rows if row["plant"] == plant]
         left_out = result["stretches_left_out"][plant]
@@ -129,7 +137,7 @@ def _line(fault: str, rows: list[Row]) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100.0 * part / whole:.0f}" if whole else "-"
+    return f"{100.0 * part / whole:.3g}" if whole else "-"
 
 
 def _quiet() -> None:
@@ -142,11 +150,11 @@ def main() -> None:
     folder = recordings_folder()
     plants = present(folder)
     result = measured(plants, folder, os.cpu_count() or 1)
-    print(tables(result))
     if len(plants) == 1 + len(RECORDED):
-        RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        RESULT.write_text(encoded(result), encoding="utf-8")
         if PAGE.exists():
             PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), result), encoding="utf-8")
+    print(tables(result))
 
 
 if __name__ == "__main__":

@@ -43,13 +43,18 @@ def with_fault(
         raise ValueError(f"a {fault} channel needs an amplitude")
     size = amplitude * deviation * (1.0 if random.random() < 0.5 else -1.0)
     count = len(values)
-    changed = {
-        "offset": lambda: values + size,
-        "drift": lambda: values + size * np.arange(1, count + 1) / count,
-        "stuck": lambda: np.full(count, mean + size),
-        "noise": lambda: values + size * random.normal(size=count),
-        "scale": lambda: mean + (values - mean) * (1.0 + amplitude),
-        "frozen": lambda: np.full(count, last),
-        "loss": lambda: np.full(count, np.nan),
-    }
-    return np.asarray(changed[fault]())
+    match fault:
+        case "offset":
+            return values + size
+        case "drift":
+            return values + size * np.arange(1, count + 1) / count
+        case "stuck":
+            return np.full(count, mean + size)
+        case "noise":
+            return values + size * random.normal(size=count)
+        case "scale":
+            return mean + (values - mean) * (1.0 + amplitude)
+        case "frozen":
+            return np.full(count, last)
+        case _:
+            return np.full(count, np.nan)

@@ -11,7 +11,7 @@ from cloud.storage.facts import Fact, Source
 from cloud.storage.port import Batch, Mark
 from shared import model_image
 from shared.identity import Channel, DeviceProfile
-from shared.messages.codec import Alarm, Birth, Counters, Reason, State
+from shared.messages.codec import Alarm, Birth, Counters, Reason, Resemblance, State
 
 CHANNELS = (
     Channel("temperature", "°C", 20.0, 0.01),
@@ -35,7 +35,20 @@ def client(tier, block):
         Birth(profile("pump-1-fast", "acme/pump-1", "fast"), 1, 0, features, 256, 256),
         Birth(profile("fan-7", "acme/fan-7"), 1, 0, (), 8, 1),
         Birth(profile("mill-2", "acme/mill-2"), 1, 0, (), 8, 1),
-        Alarm("a-1", "acme/pump-1", "pump-1", 3_600_000_000_050, None, 2.5, True, (REASON,)),
+        Alarm(
+            "a-1",
+            "acme/pump-1",
+            "pump-1",
+            3_600_000_000_050,
+            None,
+            2.5,
+            True,
+            (REASON,),
+            3_600_000_000_040,
+            ("whitened distance",),
+            (),
+            Resemblance("a-0", 3_600_000_000_010, 0.9),
+        ),
         Alarm("a-0", "acme/pump-1", "pump-1", 3_600_000_000_010, 3_600_000_000_020, 1.5, False, ()),
         State("pump-1", 1, 2, "started", 0, ""),
         Counters("pump-1", 1, 70, 66, 4, 2, 1),
@@ -115,6 +128,9 @@ def test_alarms_are_found_by_state_and_asset(client):
     (active,) = client.get("/api/alarms?active=true&asset=acme/pump-1").json()
     assert active["reasons"][0]["sentence"] == REASON.sentence
     assert active["provisional"] is True
+    assert (active["since_ns"], active["detectors"], active["lines"]) == (3_600_000_000_040, ["whitened distance"], [])
+    assert active["like"] == {"id": "a-0", "begin_ns": 3_600_000_000_010, "likeness": 0.9}
+    assert client.get("/api/alarms?active=false").json()[0]["like"] is None
     assert client.get("/api/alarms?active=false").json()[0]["end_ns"] == 3_600_000_000_020
     assert client.get("/api/alarms?asset=acme/fan-7").json() == []
 

@@ -1,12 +1,15 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from cloud.errors import UnknownDevice
 from cloud.storage.facts import Fact, FactStore, Source
 from cloud.storage.relational import Relations
 from shared.identity import Channel, DeviceProfile
-from shared.messages.codec import Alarm, Birth, Counters, Reason, State
+from shared.messages.codec import Alarm, Birth, Counters, Line, Reason, Resemblance, State
 
 PROFILE = DeviceProfile("pump-1", "acme/north/pump-1", "slow", 1.0, (Channel("t", "°C", 10.0, 0.5),))
 REASON = Reason("t", "mean", 4.5, "The mean of t is 4.5 healthy deviations above normal.")
@@ -57,6 +60,23 @@ def test_a_new_epoch_overwrites_and_alarms_are_found_by_what_they_are(relations)
     assert facts.alarms(active=False) == []
     assert facts.alarms(asset="elsewhere") == []
     assert facts.alarms(asset="acme/north/pump-1")[0].reasons == [["t", "mean", 4.5, REASON.sentence]]
+
+
+def test_what_else_explains_an_alarm_is_kept_and_a_store_without_it_is_read(tmp_path):
+    line = Line("BPFO", 107.4, "axial", "envelope-3", "envelope-3 of axial holds BPFO")
+    told = replace(alarm(1).what, since_ns=90, detectors=("events",), lines=(line,), like=Resemblance("a-0", 5, 0.8))
+    relations = Relations(tmp_path)
+    FactStore(relations).apply([Fact(Source("g", 1, 1), told, 1001)])
+    details = FactStore(relations).alarms()[0].details
+    assert (details.since_ns, details.detectors, details.like) == (90, ["events"], ["a-0", 5, 0.8])
+    assert details.lines == [["BPFO", 107.4, "axial", "envelope-3", line.sentence]]
+    with relations.transaction() as session:
+        session.execute(text("DROP TABLE alarm_details"))
+    relations.close()
+    relations = Relations(tmp_path)
+    (row,) = FactStore(relations).alarms()
+    assert (row.identifier, row.details) == ("a-1", None)
+    relations.close()
 
 
 def test_states_and_counters_keep_the_last(relations):
