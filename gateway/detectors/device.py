@@ -226,11 +226,17 @@ class DeviceDetector:
                 f"them, at least {MINIMUM_SESSION_READINGS} are needed to calibrate anew; tell a longer normal stretch"
             )
         features = type(self._features).from_fields(self._features.fields())
-        shift = features.recentre(times_ns, ordered)
+        several = self._level.share if self.birth.profile.kind == SLOW else 0.0
+        shift = features.recentre(times_ns, ordered, several)
         found = features.run(times_ns, ages == 1, ordered, learn=True)
-        level, levels, effective = self._level.of_session(found.part(judged), shift)
+        level, levels, effective = self._level.of_session(
+            found.part(judged), shift, memory_rows=features.memory_rows, several=several
+        )
         self._features, self._level = features, level
-        self._threshold = Tightening.of_session(levels, effective, self._threshold.height)
+        before = self._threshold
+        self._threshold = Tightening.of_session(levels, effective, before.height)
+        # Old states are normal still: none of them was to be flagged.
+        self._threshold.threshold += several * max(before.threshold - self._threshold.threshold, 0.0)
         self.healthy_scores = np.full(count, np.nan)
         self.healthy_scores[judged] = self._scores(levels)
         self.gate = min(float(np.quantile(self.healthy_scores[judged], GATE_QUANTILE)), 1.0)

@@ -65,17 +65,21 @@ class Level:
         # Readings that were left out of the fit take the level of the one before them that was not.
         return level, np.repeat(levels, step)[: len(found.states)]
 
-    def of_session(self, found: Found, shift: Floats) -> tuple["Level", Floats, float]:
+    def of_session(
+        self, found: Found, shift: Floats, *, memory_rows: int, several: float
+    ) -> tuple["Level", Floats, float]:
         """The level of a new session, from the features of its healthy readings; their levels (n,) out of fold; and how
         many independent readings they tell as much as.
 
-        `shift`: what brings old states into the features of the session.
+        `shift`: what brings old states into the features of the session. `memory_rows`: readings that a feature
+        remembers. `several`, 0 to 1: the machine has several states, of which a stretch shows some.
         """
         step = -(-len(found.states) // FIT_ROWS)
         thinned = found.part(slice(None, None, step))
         count = len(thinned.states)
         moved = [recentred(old, block) for old, block in zip(self.distances, thinned.blocks, strict=True)]
         effective = effective_readings(Level(moved, None, 0.0)._logs(thinned)[:, 0])
+        effective = min(effective, max(len(found.states) / memory_rows, 1.0))
 
         def made(rows: NDArray[np.int64]) -> "Level":
             told = effective * len(rows) / count
@@ -89,7 +93,8 @@ class Level:
         level = made(np.arange(count))
         pairs = out_of_fold(count, lambda rows, fold: made(rows)._logs(thinned.part(fold)))
         level._spread = self._spread
-        level._middle = np.median(pairs, axis=0)
+        middle = np.median(pairs, axis=0)
+        level._middle = middle + several * np.maximum(self._middle - middle, 0.0)
         levels = level._fused(pairs[:, 0], None if self.prototypes is None else pairs[:, 1])
         return level, np.repeat(levels, step)[: len(found.states)], effective
 

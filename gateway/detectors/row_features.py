@@ -36,6 +36,8 @@ _UNIT_FLOOR = 0.05
 #: Added to the covariance that residuals come from, and the least deviation of a residual.
 _RESIDUAL_RIDGE, _RESIDUAL_FLOOR = 0.1, 0.01
 _QUARTERS = 4
+#: A channel whose mean moved by so many healthy deviations, or by twice as many for good, stands outside of its states.
+FAR_SHIFT = 5.0
 #: Kinds of running features that reasons are told by, in the order of the first block.
 KINDS = ("short mean", "long mean", "deviation")
 
@@ -67,6 +69,8 @@ class RowFeatures:
     """
 
     kinds = KINDS
+    #: Rows that the running means remember: fewer rows than this tell less than one independent reading.
+    memory_rows = LONG_ROWS
 
     def __init__(self, mean: Floats, scale: Floats, season: Season, drifting: NDArray[np.bool_]) -> None:
         channels = len(mean)
@@ -127,10 +131,16 @@ class RowFeatures:
         # In the precision of the stored ones, so that restored features are the same.
         self._residuals = residuals.astype(np.float32).astype(np.float64)
 
-    def recentre(self, times_ns: NDArray[np.int64], values: Floats) -> Floats:
+    def recentre(self, times_ns: NDArray[np.int64], values: Floats, several: float) -> Floats:
         """Measure from the mean of these values (n, k) of a new session, and begin anew; what that adds to old states
-        (4 k,)."""
+        (4 k,).
+
+        `several`, 0 to 1: the machine has several states. The mean of a stretch in one of them is then no new centre,
+        unless it lies far outside of all that was known.
+        """
         shift = session_shift((values - self.mean) / self.scale - self._season.expected(times_ns))
+        far = np.minimum(np.maximum(np.abs(shift) / FAR_SHIFT - 1.0, 0.0), 1.0)
+        shift = shift * np.maximum(1.0 - several, far)
         self.mean = self.mean + self.scale * shift
         self._slow = RunningMeans(1.0 / self._slow.gains)
         self._running = RunningMeans(1.0 / self._running.gains)

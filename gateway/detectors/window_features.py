@@ -16,6 +16,7 @@ class WindowFeatures:
     """Features in healthy deviations, without memory: a window, or a clip, is judged by itself."""
 
     kinds = ("value",)
+    memory_rows = 1
 
     def __init__(self, mean: Floats, scale: Floats) -> None:
         self.mean, self.scale = mean, scale
@@ -52,7 +53,7 @@ class WindowFeatures:
         clean = np.minimum(np.maximum((values - mean) / scale, -VALUE_LIMIT), VALUE_LIMIT)
         return Found((clean,), clean, np.zeros(clean.shape))
 
-    def recentre(self, times_ns: NDArray[np.int64], values: Floats) -> Floats:
+    def recentre(self, times_ns: NDArray[np.int64], values: Floats, several: float) -> Floats:
         """Measure from the mean of these values (n, columns) of a new session; what that adds to old states."""
         shift = session_shift((values - self.mean) / self.scale)
         self.mean = self.mean + self.scale * shift
