@@ -37,9 +37,9 @@ BAUD_MIN, BAUD_MAX = 9_600, 2_000_000
 FIRST_BOOT_MAX = 2**31
 _LIMIT_SECONDS = 300
 _INCLUDES = ("include", "generated", "kernels")
-_FAST = ("-O2", "-g0")
-#: Without -g this compiler takes the symbols too, which the sizes are read from; the linker script drops the rest.
-_SMALL = ("-Os", "-g")
+#: Without -g this compiler takes the symbols of a small firmware too, which the sizes are read from; the linker script
+#: drops the rest.
+_NO_DEBUGGING, _SYMBOLS = "-g0", "-g"
 _FLAGS = (
     "-std=c99",
     "-ffreestanding",
@@ -166,7 +166,7 @@ def build_board(
     generated = _generated(board, inside, model, chosen)
     command = [
         *(*packaged_compiler(), "-target", "thumb-freestanding-eabi", f"-mcpu={board.zig_cpu}"),
-        *(_SMALL if chosen.small else _FAST),
+        *(model.kernel.optimization, _SYMBOLS if chosen.small else _NO_DEBUGGING),
         *_FLAGS,
         *(f"-D{name}" for name in (*model.kernel.all_defines, *model.core_defines)),
     ]
