@@ -1,5 +1,6 @@
 """The cloud's commands, mounted as ``tocsin cloud``."""
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -54,6 +55,32 @@ def health() -> None:
         raise typer.Exit(error.exit_status) from error
     typer.echo(found or "all is well")
     raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def normal(
+    asset: Annotated[str, typer.Argument(help="The asset, as /api/assets names it.")],
+    by: Annotated[str, typer.Option(help="Who says so.")],
+    alarm: Annotated[str | None, typer.Option(help="The alarm that was seen; by default the one that stands.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Since when, such as 2026-03-02T14:05:00Z; by default since the change.")
+    ] = None,
+    wait_seconds: Annotated[float, typer.Option(help="Wait so long for the gateway's answer.")] = 30.0,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
+) -> None:
+    """Say that an asset is normal as it is now: its alarm ends, its devices learn it. Asks the cloud of this machine.
+
+    Status 0 when the gateway has carried it out or waits for more readings, 1 when it refused or did not answer.
+    """
+    from cloud.normal_command import say, sentence_of
+
+    try:
+        words = say(settings_from({}), asset, by, alarm, since, wait_seconds)
+    except TocsinError as error:
+        typer.echo(f"tocsin cloud: {error}", err=True)
+        raise typer.Exit(error.exit_status) from error
+    typer.echo(json.dumps(words) if as_json else "\n".join(map(sentence_of, words)))
+    raise typer.Exit(0 if all(word["state"] in ("applied", "waiting") for word in words) else 1)
 
 
 def settings_from(given: dict[str, Any]) -> CloudSettings:

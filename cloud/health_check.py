@@ -11,10 +11,14 @@ _TIMEOUT_SECONDS = 4.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
+def authority(settings: CloudSettings) -> str:
+    """Host and port at which the cloud that runs with `settings` answers its own machine."""
+    return f"{_EVERYWHERE.get(settings.host, settings.host)}:{settings.port}"
+
+
 def trouble(settings: CloudSettings) -> str:
     """What is wrong with the cloud that runs with `settings`, as a sentence; empty when all is well."""
-    host = _EVERYWHERE.get(settings.host, settings.host)
-    url = f"http://{host}:{settings.port}/api/health"
+    url = f"http://{authority(settings)}/api/health"
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
             health = json.load(answer)

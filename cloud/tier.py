@@ -8,15 +8,17 @@ from typing import IO
 from cloud.errors import CloudError
 from cloud.ingest.ingest import Ingest
 from cloud.jobs.trainings import Trainings
-from cloud.registry.keys import ensure_signing_key
+from cloud.registry.keys import ensure_signing_key, signing_key_path
 from cloud.registry.models import ModelRegistry
 from cloud.settings import CloudSettings
 from cloud.storage.choice import open_store
-from cloud.storage.facts import FactStore
+from cloud.storage.facts import Fact, FactStore
 from cloud.storage.port import ReadingStore
 from cloud.storage.relational import Relations
 from cloud.storage.settings import StoreSettings, store_settings_from
+from cloud.updates.downward import Downward
 from cloud.updates.releases import ReleasePublisher
+from cloud.updates.words import OperatorWords
 
 
 class CloudTier:
@@ -56,8 +58,14 @@ class CloudTier:
             raise
         self.registry = ModelRegistry(self.relations, folder / "models")
         self.releases = ReleasePublisher(self.registry, self.facts)
-        self.ingest = Ingest(settings, self.store, self.facts, self.releases, self.registry.observe)
+        self.words = OperatorWords(self.relations, self.facts, signing_key_path(folder, settings.signing_key_file))
+        down = Downward(self.words, self.releases)
+        self.ingest = Ingest(settings, self.store, self.facts, down, self._observe)
         self.trainings = Trainings(settings, self.relations, self.store, self.facts, self.registry, self.releases)
+
+    def _observe(self, facts: list[Fact]) -> None:
+        self.registry.observe(facts)
+        self.words.observe(facts)
 
     def start(self) -> None:
         """Take uploads and orders."""

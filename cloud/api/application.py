@@ -6,18 +6,19 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from cloud.api import alarms, assets, devices, health, jobs, loss, models
+from cloud.api import alarms, assets, devices, health, jobs, loss, models, normality
 from cloud.api.access import ensure_token
 from cloud.api.health import installed_version
 from cloud.errors import Conflict, NotFound, StoreUnavailable
 from cloud.tier import CloudTier
-from shared.errors import ImageError, TocsinError
+from shared.errors import ImageError, TocsinError, UsageError
 
 _STATUS: tuple[tuple[type[TocsinError], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
     (StoreUnavailable, 503),
     (ImageError, 422),
+    (UsageError, 422),
     (TocsinError, 500),
 )
 
@@ -40,7 +41,7 @@ def create_application(tier: CloudTier) -> FastAPI:
     )
     application.state.tier = tier
     application.state.token = ensure_token(tier.settings.data_folder, tier.settings.api_token_file)
-    for resource in (assets, devices, alarms, models, loss, jobs, health):
+    for resource in (assets, devices, alarms, normality, models, loss, jobs, health):
         application.include_router(resource.router, prefix="/api")
     application.add_api_route("/api/{rest:path}", _nothing, include_in_schema=False)
     application.add_exception_handler(TocsinError, _failed)

@@ -10,6 +10,7 @@ from nicegui import run, ui
 
 from cloud.console import parts
 from cloud.console.chart import draw, empty_chart
+from cloud.console.normality import show_changes
 from cloud.console.snapshot import Snapshot, gather
 from cloud.errors import CloudError
 from cloud.tier import CloudTier
@@ -56,6 +57,9 @@ class ConsolePage:
                     ui.label("Alarms").classes("t-title")
                     self._alarms = ui.element("div")
                 with ui.element("div").classes("t-card"):
+                    ui.label("Changed for good?").classes("t-title")
+                    self._changes = ui.element("div")
+                with ui.element("div").classes("t-card"):
                     ui.label("Readings, from the sensors to here").classes("t-title")
                     self._loss = ui.element("div").classes("t-figures t-loss")
 
@@ -100,6 +104,10 @@ class ConsolePage:
             self._alarms.clear()
             with self._alarms:
                 parts.show_alarms(snapshot.alarms)
+        if self._changed("changes", snapshot.changes):
+            self._changes.clear()
+            with self._changes:
+                show_changes(self._tier, snapshot.changes, self.refresh)
         if self._changed("loss", snapshot.loss):
             self._loss.clear()
             with self._loss:

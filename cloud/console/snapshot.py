@@ -7,6 +7,7 @@ from cloud.api.assets import Asset, list_assets
 from cloud.api.devices import History, history_of
 from cloud.api.health import get_health
 from cloud.api.loss import Loss, count_loss
+from cloud.console.normality import Change, gather_changes
 from cloud.tier import CloudTier
 
 CHART_POINTS = 600
@@ -28,6 +29,7 @@ class Snapshot:
 
     assets: list[Asset]
     alarms: list[Alarm]
+    changes: list[Change]
     loss: Loss
     trouble: str
     device: str
@@ -51,9 +53,11 @@ def gather(tier: CloudTier, wanted: str, window_seconds: int | None) -> Snapshot
     if device:
         history = history_of(tier, device, _from_ns(tier, device, window_seconds), None, CHART_POINTS)
         models = [ModelLine(row.version, row.state, row.reason) for row in tier.registry.versions(device)]
+    alarms = [alarm_of(row) for row in tier.facts.alarms(newest=ALARMS_SHOWN)]
     return Snapshot(
         assets=assets,
-        alarms=[alarm_of(row) for row in tier.facts.alarms(newest=ALARMS_SHOWN)],
+        alarms=alarms,
+        changes=gather_changes(tier, alarms),
         loss=count_loss(tier),
         trouble=get_health(tier).trouble,
         device=device,

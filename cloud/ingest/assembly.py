@@ -11,7 +11,7 @@ from cloud.storage.facts import Fact, Source
 from cloud.storage.port import Batch, Block, Mark
 from shared import topics
 from shared.errors import MessageError
-from shared.messages import codec
+from shared.messages import codec, normality
 from shared.messages.codec import Upload
 
 #: Counted under this epoch: uploads of which not even the heading could be read.
@@ -136,6 +136,10 @@ def _open(
         facts.append(Fact(source, alarm, received_ns))
     elif upload.kind == "state":
         facts.append(Fact(source, codec.decode_state(upload.body), received_ns))
+    elif upload.kind == "answer":
+        facts.append(Fact(source, normality.decode_answer(upload.body), received_ns))
+    elif upload.kind == "drift":
+        facts.append(Fact(source, normality.decode_drift(upload.body), received_ns))
     else:
         facts.append(Fact(source, codec.decode_counters(upload.body), received_ns))
 
