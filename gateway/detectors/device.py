@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY, Evidence
 from gateway.detectors import portable
 from gateway.detectors.calibration import ASSURED_READINGS, FLAGGED_ONE_IN
-from gateway.detectors.fusion import fuse, fuse_one
+from gateway.detectors.fusion import fuse
 from gateway.detectors.judgement import NEVER, Judgement
 from gateway.detectors.level import WINDOW_SHARE_LIMIT, Level
 from gateway.detectors.novelty import Novelty
@@ -39,6 +39,8 @@ GATE_QUANTILE = 0.99
 #: What hangs on the alarm of the device is decided anew every so many readings, counted from the commissioning, so that
 #: it does not hang on how readings are grouped into messages.
 SEGMENT_READINGS = 16
+#: Readings of one device that are judged in one go at most: more gain little, and their arrays leave the caches.
+REACH_READINGS = 256
 _STATE = "detector"
 
 
@@ -279,8 +281,8 @@ class DeviceDetector:
         readings = Readings(times_ns, stretches, values, sensor, learn_allowed)
         judgement, begin = self.unjudged(readings), 0
         while begin < len(readings):
-            part = slice(begin, min(len(readings), begin + self.left_of_segment))
-            self.judge_together([(self, readings.part(part), judgement, part)])
+            part = slice(begin, min(len(readings), begin + self.reach))
+            self.judge_together([(self, readings.part(part), judgement.part(part))])
             begin = part.stop
         return judgement
 
@@ -290,8 +292,12 @@ class DeviceDetector:
         return Judgement.empty(len(readings), len(self.birth.profile.channels), width, len(self._order))
 
     @property
-    def left_of_segment(self) -> int:
-        """Readings until what hangs on the alarm is decided anew: as many may be judged in one go."""
+    def reach(self) -> int:
+        """Readings that may be judged in one go: features that learn wait for what is decided after each segment."""
+        return self._left_of_segment if self._features.learns else REACH_READINGS
+
+    @property
+    def _left_of_segment(self) -> int:
         return SEGMENT_READINGS - self._count % SEGMENT_READINGS
 
     @property
@@ -300,16 +306,16 @@ class DeviceDetector:
         return type(self._features), self._columns_of.shape
 
     @staticmethod
-    def judge_together(work: "Sequence[tuple[DeviceDetector, Readings, Judgement, slice]]") -> None:
-        """Judge equally many readings of different devices with equal shapes, at most `left_of_segment` of each.
+    def judge_together(work: "Sequence[tuple[DeviceDetector, Readings, Judgement]]") -> None:
+        """Judge equally many readings of different devices with equal shapes, at most `reach` of each.
 
-        What is found of a device's readings is written into the slice of its judgement: the bits of `process`.
+        What is found of a device's readings is written into its judgement of as many: the bits of `process`.
         """
-        devices = [device for device, _, _, _ in work]
-        times_ns = stacked([readings.times_ns for _, readings, _, _ in work])
-        rows = stacked([_finite(readings.values)[:, device._order] for device, readings, _, _ in work])
-        starts, ages = _follow(devices, stacked([readings.stretches for _, readings, _, _ in work]))
-        learn = [readings.learn_allowed and not device._frozen for device, readings, _, _ in work]
+        devices = [device for device, _, _ in work]
+        times_ns = stacked([readings.times_ns for _, readings, _ in work])
+        rows = stacked([_finite(readings.values)[:, device._order] for device, readings, _ in work])
+        starts, ages = _follow(devices, stacked([readings.stretches for _, readings, _ in work]))
+        learn = [readings.learn_allowed and not device._frozen for device, readings, _ in work]
         run: Callable[..., Found] = type(devices[0]._features).run_together
         found = run([device._features for device in devices], times_ns, starts, rows, learn)
         warm_up_readings = np.array([[device._warm_up] for device in devices])
@@ -317,60 +323,77 @@ class DeviceDetector:
         levels, added, deviations = Level.of_together([device._level for device in devices], found)
         thresholds = np.array([[device.threshold] for device in devices])
         scores = np.where(judged, np.exp(0.5 * (levels - thresholds)), np.nan)
+        sensor = stacked([readings.sensor_scores for _, readings, _ in work])
+        fused = fuse(sensor / np.array([[device.sensor_scale] for device in devices]), scores)
         weights = _weights_together([device._columns_of for device in devices], added)
         weights, deviations = np.where(judged[..., None], weights, 0.0), np.where(judged[..., None], deviations, 0.0)
         tops = weights.argmax(axis=2)
-        for number, (device, readings, judgement, part) in enumerate(work):
-            judgement.scores[part], judgement.weights[part] = scores[number], weights[number]
-            judgement.deviations[part], judgement.usual[part] = deviations[number], found.usual[number]
-            judgement.top_channel[part] = tops[number]
-            device._settle(judgement, part, readings, rows[number], found.part(number), levels[number], learn[number])
+        for number, (device, readings, judgement) in enumerate(work):
+            judgement.scores[:], judgement.fused[:], judgement.top_channel[:] = (
+                scores[number],
+                fused[number],
+                tops[number],
+            )
+            judgement.weights[:], judgement.deviations[:] = weights[number], deviations[number]
+            judgement.usual[:] = found.usual[number]
+            device._settle(judgement, readings, rows[number], found.part(number), levels[number])
 
     def _settle(
         self,
         judgement: Judgement,
-        part: slice,
         readings: Readings,
         rows: NDArray[np.float64],
         found: Found,
         levels: NDArray[np.float64],
-        learn: bool,
     ) -> None:
         """From the scores of readings to alarms, and to what is learned of them; `rows` in the order of columns."""
-        times_ns, scores, sensor = readings.times_ns, judgement.scores[part], readings.sensor_scores
-        alarms = []
-        for index, (time_ns, own, other) in enumerate(
-            zip(times_ns.tolist(), scores.tolist(), sensor.tolist(), strict=True)
-        ):
-            fused = fuse_one(other / self.sensor_scale, own)
-            judgement.fused[part.start + index] = fused
-            alarms.append(self.evidence.step(time_ns, fused))
-            if self.evidence.since_ns is not None:
-                judgement.since_ns[part.start + index] = self.evidence.since_ns
-        judgement.alarm[part] = alarms
-        if any(alarms):
-            judgement.standings[part] = np.where(np.array(alarms)[:, None], self._level.standings(found), np.nan)
+        begin = 0
+        while begin < len(readings):
+            part = slice(begin, min(len(readings), begin + self._left_of_segment))
+            if self._segment(judgement.part(part), readings.part(part), levels[part]) > 0.0:
+                later = slice(part.stop, None)
+                scores = np.where(np.isnan(judgement.scores[later]), np.nan, self._scores(levels[later]))
+                judgement.scores[later] = scores
+                judgement.fused[later] = fuse(readings.sensor_scores[later] / self.sensor_scale, scores)
+            begin = part.stop
+        if judgement.alarm.any():
+            judgement.standings[:] = np.where(judgement.alarm[:, None], self._level.standings(found), np.nan)
         if self._novelty is not None:
             deviations = (rows[:, 0] - self._novelty_mean) / self._features.scale[0]
-            judgement.novelty[part], events = self._novelty.run(times_ns, deviations)
-            judgement.alarm[part] |= events
+            judgement.novelty[:], events = self._novelty.run(readings.times_ns, deviations)
+            judgement.alarm[:] |= events
         if self._presence is not None:
-            judgement.lost_since_ns[part] = self._presence.run(times_ns, rows)[:, self._back]
-            judgement.alarm[part] |= (judgement.lost_since_ns[part] != NEVER).any(axis=1)
-        self._count += len(rows)
-        healthy = (scores < self.gate) & ~np.array(alarms) & learn
-        self._healthy_levels += levels[healthy].tolist()
-        if self._count % SEGMENT_READINGS == 0:
-            self._threshold_follows(np.array(self._healthy_levels))
-            self._healthy_levels.clear()
-            self._frozen = self.evidence.alarm
+            judgement.lost_since_ns[:] = self._presence.run(readings.times_ns, rows)[:, self._back]
+            judgement.alarm[:] |= (judgement.lost_since_ns != NEVER).any(axis=1)
 
-    def _threshold_follows(self, healthy_levels: NDArray[np.float64]) -> None:
+    def _segment(self, judgement: Judgement, readings: Readings, levels: NDArray[np.float64]) -> float:
+        """The evidence of readings of one segment, or of a part of it; by how much the threshold fell after them."""
+        evidence, alarms = self.evidence, []
+        for index, (time_ns, fused) in enumerate(
+            zip(readings.times_ns.tolist(), judgement.fused.tolist(), strict=True)
+        ):
+            alarms.append(evidence.step(time_ns, fused))
+            if evidence.since_ns is not None:
+                judgement.since_ns[index] = evidence.since_ns
+        judgement.alarm[:] = alarms
+        self._count += len(alarms)
+        if readings.learn_allowed and not self._frozen:
+            told = zip(levels.tolist(), judgement.scores.tolist(), alarms, strict=True)
+            self._healthy_levels += [level for level, score, alarm in told if score < self.gate and not alarm]
+        if self._count % SEGMENT_READINGS:
+            return 0.0
+        fell = self._threshold_follows(np.array(self._healthy_levels))
+        self._healthy_levels.clear()
+        self._frozen = evidence.alarm
+        return fell
+
+    def _threshold_follows(self, healthy_levels: NDArray[np.float64]) -> float:
         fell = self._threshold.take(healthy_levels)
         if fell > 0.0:
             # The same level is now a higher score; the limit of the alarm stays where it was measured.
             self.evidence.shift(0.5 * fell)
             self.gate = min(self.gate * math.exp(0.5 * fell), 1.0)
+        return fell
 
     def explain(self, judgement: Judgement, index: int) -> Explanation:
         """Why reading `index` of a judgement was judged as it was."""

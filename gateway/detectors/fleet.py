@@ -11,8 +11,8 @@ from gateway.detectors.device import DeviceDetector
 from gateway.detectors.judgement import Judgement
 from gateway.detectors.readings import Readings
 
-#: Devices that are judged in one go: more gain little, and their arrays leave the caches.
-GROUP_DEVICES = 32
+#: Readings that are judged in one go at most: more gain little, and their arrays leave the caches.
+GROUP_READINGS = 512
 
 
 @dataclass(slots=True, eq=False)
@@ -25,8 +25,8 @@ class _Task:
     judged: int = 0
 
     def next_part(self) -> slice:
-        """What is judged next: a segment, or what there is of one."""
-        return slice(self.judged, min(len(self.readings), self.judged + self.detector.left_of_segment))
+        """What is judged next."""
+        return slice(self.judged, min(len(self.readings), self.judged + self.detector.reach))
 
 
 def judge_fleet(work: Sequence[tuple[DeviceDetector, Readings]]) -> list[Judgement]:
@@ -44,9 +44,10 @@ def judge_fleet(work: Sequence[tuple[DeviceDetector, Readings]]) -> list[Judgeme
         for queue in waiting.values():
             part = queue[-1].next_part()
             groups.setdefault((queue[-1].detector.shape, part.stop - part.start), []).append(queue[-1])
-        for group in groups.values():
-            for begin in range(0, len(group), GROUP_DEVICES):
-                _judge(group[begin : begin + GROUP_DEVICES])
+        for (_, readings), group in groups.items():
+            devices = max(1, GROUP_READINGS // readings)
+            for begin in range(0, len(group), devices):
+                _judge(group[begin : begin + devices])
         for key, queue in list(waiting.items()):
             if queue[-1].judged == len(queue[-1].readings):
                 queue.pop()
@@ -59,7 +60,7 @@ def _judge(tasks: Sequence[_Task]) -> None:
     parts = [task.next_part() for task in tasks]
     DeviceDetector.judge_together(
         [
-            (task.detector, task.readings.part(part), task.judgement, part)
+            (task.detector, task.readings.part(part), task.judgement.part(part))
             for task, part in zip(tasks, parts, strict=True)
         ]
     )

@@ -53,6 +53,12 @@ class Judgement:
             np.full((readings, 2), np.nan),
         )
 
+    def part(self, readings: slice) -> "Judgement":
+        """Of some of the readings: views, so that what is written there is written here."""
+        if readings.start == 0 and readings.stop == len(self.scores):
+            return self
+        return Judgement(*(getattr(self, name)[readings] for name in self.__slots__))
+
     @property
     def loudness(self) -> NDArray[np.float64]:
         """What the peak of an alarm is measured by, float64[m]: fused score or novelty, whichever is higher; at least 1

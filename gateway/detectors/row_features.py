@@ -66,6 +66,8 @@ class RowFeatures:
         Healthy mean and deviation of each channel, physical, float64 (k,).
     unit
         Healthy deviation of each channel after season and drift, in healthy deviations.
+    learns
+        Whether what `learn` allows changes anything.
     """
 
     kinds = KINDS
@@ -77,6 +79,7 @@ class RowFeatures:
         self.mean, self.scale = mean, scale
         self.unit = np.ones(channels)
         self._season, self._drifting = season, drifting
+        self.learns = bool(drifting.any())
         self._slow = RunningMeans(np.full(channels, float(DRIFT_ROWS)))
         spans = np.repeat([SHORT_ROWS, *[LONG_ROWS] * 5], channels).astype(np.float64)
         self._running = RunningMeans(spans)
@@ -169,7 +172,7 @@ class RowFeatures:
         limited = np.minimum(np.maximum((values - mean) / scale, -VALUE_LIMIT), VALUE_LIMIT)
         usual = Season.expected_together([device._season for device in devices], times_ns)
         for number, device in enumerate(devices):
-            if device._drifting.any():
+            if device.learns:
                 slow = device._slow_means(limited[number] - usual[number], learn[number])
                 usual[number] += np.where(device._drifting, slow, 0.0)
         clean = np.minimum(np.maximum((limited - usual) / unit, -VALUE_LIMIT), VALUE_LIMIT)

@@ -17,6 +17,8 @@ class WindowFeatures:
 
     kinds = ("value",)
     memory_rows = 1
+    #: Nothing changes by what `learn` allows.
+    learns = False
 
     def __init__(self, mean: Floats, scale: Floats) -> None:
         self.mean, self.scale = mean, scale

@@ -43,7 +43,7 @@ def plant(seed, rows, columns, *, period=0, drift=0.0, gaps=False, fault=0.0):
 
 
 def commissioned(healthy, columns, kind=SLOW, **kwargs):
-    rows = 2 * healthy
+    rows = max(2 * healthy, 600)
     values = plant(rows=rows, columns=columns * (4 if kind == FAST else 1), **kwargs)
     times, stretches = np.arange(rows) * SECOND, np.zeros(rows, np.int64)
     stretches[healthy + 100 :] = 1
@@ -61,6 +61,7 @@ DEVICES = [
     commissioned(400, 8, seed=4, drift=3.0, fault=90.0),
     commissioned(400, 8, seed=5, gaps=True),
     commissioned(70, 8, seed=6, fault=9.0),
+    commissioned(120, 8, seed=13),
     commissioned(400, 3, seed=7, fault=30.0),
     commissioned(400, 1, seed=8, fault=30.0),
     commissioned(300, 2, kind=FAST, seed=9, fault=900.0),
@@ -87,15 +88,17 @@ def same(judgement, parts):
     )
 
 
-@pytest.mark.parametrize("group", [1, 3, 32])
+@pytest.mark.parametrize("group", [16, 48, 512])
 def test_many_devices_together_give_the_bits_of_each_alone(group, monkeypatch):
-    monkeypatch.setattr(fleet, "GROUP_DEVICES", group)
+    monkeypatch.setattr(fleet, "GROUP_READINGS", group)
     alone = [DeviceDetector.from_state(state) for state, _ in DEVICES]
     expected = [
         detector.process(own.times_ns, own.stretches, own.values, own.sensor_scores)
         for detector, (_, own) in zip(alone, DEVICES, strict=True)
     ]
     assert any(judgement.alarm.any() for judgement in expected)
+    before = [DeviceDetector.from_state(state).threshold for state, _ in DEVICES]
+    assert any(detector.threshold < height for detector, height in zip(alone, before, strict=True))
     assert not same(expected[DRIFTING], [without_learning(DRIFTING)])
     together = [DeviceDetector.from_state(state) for state, _ in DEVICES]
     parts = [[] for _ in DEVICES]
