@@ -1,4 +1,4 @@
-"""Dense models as .tflite files with drawn or extreme numbers, for LiteRT, NumPy, C and kernels alike."""
+"""Models as .tflite files with drawn or extreme numbers, for LiteRT, NumPy, C and kernels alike."""
 
 import functools
 import itertools
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tflite_files import NO_ACTIVATION, RELU, Part, Step, bias, file_of, weights
+from tflite_files import NO_ACTIVATION, RELU, VALID, Part, Step, bias, file_of, weights
 
 from shared.model_image import Layer
 from shared.tflite.reader import parse_tflite
@@ -64,24 +64,60 @@ def chain(name: str, layers: list[Dense], inputs: NDArray[np.int64], zero: int, 
     )
 
 
+def fitted(
+    rng: np.random.Generator, sums: NDArray[np.int64], zero: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Biases and ratios of rows (the last axis of `sums`), and the outputs less `zero` that they lead to.
+
+    Half of the values of a ReLU are its zero, and outputs spread over int8.
+    """
+    others = tuple(range(sums.ndim - 1))
+    rows = sums.shape[-1]
+    biases = rng.integers(-300, 300, rows) - np.rint(np.median(sums, axis=others)).astype(np.int64)
+    ratios = 45 / np.maximum(sums.std(axis=others), 1.0) * rng.uniform(0.5, 1.0, rows)
+    outputs = np.clip(np.rint((sums + biases) * ratios) + zero, _LEAST, 127)
+    return biases, ratios, outputs.astype(np.int64) - zero
+
+
 def drawn(rng: np.random.Generator, widths: tuple[int, ...], rows: int, *, per_row: bool = True) -> Chain:
-    """Biases and ratios such that half of the values of a ReLU are its zero, and outputs spread over int8."""
+    """Dense layers with drawn weights, ReLU between."""
     zero = int(rng.integers(-20, 21))
     inputs = rng.integers(-128, 128, (rows, widths[0]))
     layers, values = [], inputs[:500] - zero
     for number, (columns, outputs) in enumerate(itertools.pairwise(widths)):
         hidden = number + 2 < len(widths)
         matrix = np.clip(np.rint(rng.normal(0, 40, (outputs, columns))), -127, 127).astype(np.int64)
-        sums = values @ matrix.T
-        biases = rng.integers(-300, 300, outputs) - np.rint(np.median(sums, axis=0)).astype(np.int64)
-        ratios = 45 / np.maximum(sums.std(axis=0), 1.0) * rng.uniform(0.5, 1.0, outputs)
-        ratios = ratios if per_row else np.full(outputs, ratios.mean())
         behind = _LEAST if hidden else int(rng.integers(-20, 21))
+        biases, ratios, values = fitted(rng, values @ matrix.T, behind)
+        ratios = ratios if per_row else np.full(outputs, ratios.mean())
         layers.append(Dense(matrix, biases, ratios, behind, relu=hidden))
-        scaled = np.rint((sums + biases) * ratios) + behind
-        values = np.clip(scaled, _LEAST, 127).astype(np.int64) - behind
     name = f"{'-'.join(map(str, widths))}{'' if per_row else ' of one scale'}"
     return chain(name, layers, inputs, zero, per_row=per_row)
+
+
+def convolved(rng: np.random.Generator, rows: int) -> Chain:
+    """Two convolutions over 40 places of three channels."""
+    places, channels, zero = 40, 3, int(rng.integers(-20, 21))
+    inputs = np.unique(rng.integers(-128, 128, (rows, places * channels)), axis=0)
+    parts, steps = [Part((1, 1, places, channels), scales=(1.0,), zeros=(zero,))], []
+    values = inputs[:500].reshape(-1, places, channels) - zero
+    for filters, taps, stride, behind in ((8, 5, 2, _LEAST), (6, 3, 1, 11)):
+        matrix = np.clip(np.rint(rng.normal(0, 40, (filters, taps * channels))), -127, 127).astype(np.int64)
+        seen = np.lib.stride_tricks.sliding_window_view(values, taps, axis=1)[:, ::stride].swapaxes(2, 3)
+        biases, ratios, values = fitted(rng, seen.reshape(*seen.shape[:2], -1) @ matrix.T, behind)
+        said = {"scales": ratios.tolist(), "zeros": [0] * filters}
+        first, places = len(parts), values.shape[1]
+        parts += [
+            weights(matrix.reshape(filters, 1, taps, channels), **said),
+            bias(biases, **said),
+            Part((1, 1, places, filters), scales=(1.0,), zeros=(behind,)),
+        ]
+        activation = RELU if behind == _LEAST else NO_ACTIVATION
+        fields = {"Padding": VALID, "StrideW": stride, "StrideH": 1, "FusedActivationFunction": activation}
+        steps.append(Step("CONV_2D", (first - 1, first, first + 1), (first + 2,), fields))
+        channels = filters
+    content = file_of(parts, steps)
+    return Chain("convolutions", content, parse_tflite(content, "convolutions.tflite").layers, inputs.astype(np.int8))
 
 
 def railed(rng: np.random.Generator, weight: int, columns: int) -> Chain:
@@ -132,7 +168,7 @@ def all_shifts(rng: np.random.Generator) -> Chain:
 
 @functools.cache
 def drawn_chains() -> tuple[Chain, ...]:
-    """Models of drawn numbers: a sensor's, odd widths, a wide end, one scale for all rows, as deep as may be."""
+    """Models of drawn numbers: a sensor's, odd widths, a wide end, one scale, as deep as may be, convolutions."""
     rng = np.random.default_rng(20260101)
     return (
         drawn(rng, (64, 32, 8, 32, 64), 9000),
@@ -140,6 +176,7 @@ def drawn_chains() -> tuple[Chain, ...]:
         drawn(rng, (12, 16, 1024), 250),
         drawn(rng, (48, 24, 48), 3000, per_row=False),
         drawn(rng, (19, *[13] * 11, 30), 1000),
+        convolved(rng, 1500),
     )
 
 
