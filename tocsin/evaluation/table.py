@@ -6,7 +6,8 @@ from tocsin.evaluation.budget import LINES
 from tocsin.evaluation.exams.budget import SIZES
 
 #: Columns by exam; those of other exams get the usual ones.
-_USUAL = ("roc_auc", "average_precision", "vus_pr", "f1", "false_alarm_rate", "missed_alarm_rate", "delay_seconds")
+_EVENTS = ("delay_seconds", "events_at_one_false_alarm_a_day", "realised_false_alarms")
+_USUAL = ("roc_auc", "average_precision", "vus_pr", "f1", "false_alarm_rate", "missed_alarm_rate", *_EVENTS)
 COLUMNS = {
     "NAB": (
         "nab_standard",
@@ -36,7 +37,8 @@ TITLES = {
     "nab_reward_low_FN_fitted": "low FN, fitted",
     "detection_rate_at_1_percent": "found at 1 %, fitted",
     "first_alarm_share_of_life": "first alarm, share of life",
-    "realised_false_alarms": "false alarms a day",
+    "realised_false_alarms": "false alarms a day, realised",
+    "events_at_one_false_alarm_a_day": "events at one false alarm a day, fitted",
 }
 _PERCENT = {"false_alarm_rate", "missed_alarm_rate"}
 _PLAIN = {
@@ -62,6 +64,8 @@ def shown(name: str, row: dict[str, Any], *, interval: bool = True) -> str:
     value = row.get(name)
     if value is None:
         return ""
+    if name == "events_at_one_false_alarm_a_day":
+        return f"{value} of {row['events']}"
     bounds = row.get(f"{name}_interval")
     text = number(name, value)
     if interval and bounds:
