@@ -235,10 +235,7 @@ class DeviceDetector:
             found.part(judged), shift, memory_rows=features.memory_rows, several=several
         )
         self._features, self._level = features, level
-        before = self._threshold
-        self._threshold = Tightening.of_session(levels, effective, before.height)
-        # Old states are normal still: none of them was to be flagged.
-        self._threshold.threshold += several * max(before.threshold - self._threshold.threshold, 0.0)
+        self._threshold = Tightening.of_session(levels, effective, self._threshold)
         self.healthy_scores = np.full(count, np.nan)
         self.healthy_scores[judged] = self._scores(levels)
         self.gate = min(float(np.quantile(self.healthy_scores[judged], GATE_QUANTILE)), 1.0)

@@ -47,12 +47,17 @@ class Tightening:
         return self.threshold - float(np.median(self._sample))
 
     @classmethod
-    def of_session(cls, levels: Floats, effective: float, old_height: float) -> "Tightening":
-        """The threshold of a new session, from levels (n,) out of fold; `old_height` is the `height` that it had."""
+    def of_session(cls, levels: Floats, effective: float, before: "Tightening") -> "Tightening":
+        """The threshold of a new session, from levels (n,) out of fold and from that of the session before.
+
+        A short stretch may be quieter than what follows, so that it can only raise the threshold; and it takes as many
+        healthy readings as before until the threshold may fall.
+        """
         found = cls(levels)
         found.effective = effective
         found._effective_share = effective / len(levels)
-        found.threshold = session_threshold(levels, effective, old_height)
+        found.threshold = max(session_threshold(levels, effective, before.height), before.threshold)
+        found._due = 2 * max(found.readings, before.readings)
         return found
 
     def take(self, healthy_levels: Floats) -> float:
