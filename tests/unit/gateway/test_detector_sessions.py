@@ -124,6 +124,15 @@ def test_the_order_of_channels_does_not_matter_to_a_session() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["slow", "fast"])
+def test_a_quiet_stretch_does_not_lower_the_threshold(kind: str) -> None:
+    detector = DeviceDetector.from_state(STATES[kind])
+    threshold = detector.threshold
+    middle = np.linspace(3500.0, 20500.0, COLUMNS[kind])
+    detector.recalibrate(middle + 0.3 * (moved(TOLD, kind, 2) - middle), times(TOLD, HEALTHY))
+    assert detector.threshold >= threshold
+
+
 def test_too_few_readings_are_refused_and_change_nothing() -> None:
     detector = DeviceDetector.from_state(STATES["slow"])
     told = moved(TOLD, "slow", 2)
