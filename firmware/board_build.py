@@ -173,7 +173,10 @@ def build_board(
     sources = _sources(board, model)
     folder = output_folder / f"{board.name}-{inside.birth.profile.device}-{_digest(command, sources, generated)}"
     if not folder.is_dir():
-        output_folder.mkdir(parents=True, exist_ok=True)
+        try:
+            output_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{output_folder} is no folder ({error.strerror}); give another --out") from error
         _build(board, inside, command, sources, generated, folder)
     return BoardFirmware(board, inside, model, folder / "tocsin.elf", folder / "tocsin.bin", folder / "tocsin.hex")
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from firmware.errors import CompilerError
+from shared.errors import UsageError
 
 C_FOLDER = Path(__file__).resolve().parent / "c"
 DEVICE_PROGRAM = "tocsin-device"
@@ -89,13 +90,18 @@ def build_host(output_folder: Path, *, sanitize: bool = False, compiler: Sequenc
     ------
     CompilerError
         There is no compiler, or it refused the sources.
+    UsageError
+        `output_folder` cannot be made.
     """
     command = list(find_compiler() if compiler is None else compiler)
     flags = ["-std=c99", "-O2", *WARNINGS, *(_SANITIZERS if sanitize else ())]
     folder = output_folder / f"host-{_digest(command, flags)}"
     if not folder.is_dir():
-        output_folder.mkdir(parents=True, exist_ok=True)
-        _build(command, flags, folder)
+        try:
+            output_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{output_folder} is no folder ({error.strerror}); give another --out") from error
+        _build(command, flags, folder.resolve())  # the compiler runs in a folder of its own
     return folder / DEVICE_PROGRAM
 
 

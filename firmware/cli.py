@@ -50,9 +50,10 @@ def build(
             small=small,
         )
         return
-    if image is not None or worst_case or small:
-        raise UsageError("--image, --worst-case and --small are for a board's firmware; name one with --board")
-
+    if image is not None or worst_case or small or device is not None or name is not None:
+        raise UsageError(
+            "--device, --name, --image, --worst-case and --small are for a board's firmware; name one with --board"
+        )
     typer.echo(f"built {build_host(out, sanitize=sanitize)}")
 
 

@@ -2,6 +2,7 @@
 
 import struct
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from firmware.build import build_host
 from firmware.c_program import messages_of, run_device, sample_stream
 from firmware.errors import CompilerError, FirmwareError
 from shared import model_image
+from shared.errors import UsageError
 
 
 @pytest.fixture
@@ -92,7 +94,8 @@ def test_a_damaged_image(bench, tmp_path, image, stream):
     damaged[150] ^= 1
     result = ended(bench, tmp_path, bytes(damaged), stream, "press-7", "1")
     assert (result.returncode, result.stdout) == (1, b"")
-    assert "digest" in sentence(result)
+    at = len(damaged) - model_image.TRAILER_BYTES
+    assert f"at offset {at}: the digest of the model image does not match; export the model again" in sentence(result)
 
 
 @pytest.mark.parametrize(
@@ -148,3 +151,11 @@ def test_a_build_is_made_once_and_a_broken_compiler_is_told(tmp_path, build_fold
     with pytest.raises(CompilerError, match="a bad day"):
         build_host(tmp_path / "build", compiler=[str(broken)])
     assert not list((tmp_path / "build").iterdir())
+
+
+def test_a_build_in_a_folder_that_is_named_relatively(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert build_host(Path("build/firmware")).is_file()
+    (tmp_path / "text").write_text("no folder")
+    with pytest.raises(UsageError, match="text is no folder .* give another --out"):
+        build_host(Path("text"))
