@@ -6,6 +6,7 @@
 #   make check       lint, format, types, import directions
 #   make test        check and servers, then every test that this machine can run; ARGS="-k name" is passed on
 #   make bench       the benchmarks of tests/benchmarks
+#   make bench-detectors  what a reading costs the gateway, beside river's trees, and a year rescored
 #   make bench-firmware   instructions and bytes of the kernels on every core, beside those of others
 #   make lock        resolve the requirements anew; UPGRADE=1 takes newer versions
 #   make clean       remove what the targets above made, .venv included
@@ -30,7 +31,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install servers servers-if-possible demo check test bench bench-firmware lock clean
+.PHONY: help install servers servers-if-possible demo check test bench bench-detectors bench-firmware lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -79,6 +80,9 @@ test: install check servers-if-possible
 
 bench: install
 	$(RUN) -m pytest tests/benchmarks --override-ini 'python_files=bench_*.py' --timeout=3600 -s $(ARGS)
+
+bench-detectors: install
+	$(RUN) -m pytest tests/benchmarks/bench_detectors.py --override-ini 'python_files=bench_*.py' --timeout=3600 -s $(ARGS)
 
 bench-firmware: install
 	$(RUN) -m firmware.bench $(ARGS)
