@@ -157,5 +157,5 @@ def test_a_build_in_a_folder_that_is_named_relatively(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert build_host(Path("build/firmware")).is_file()
     (tmp_path / "text").write_text("no folder")
-    with pytest.raises(UsageError, match="text is no folder .* give another --out"):
+    with pytest.raises(UsageError, match=r"text is no folder .* give another --out"):
         build_host(Path("text"))
