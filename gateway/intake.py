@@ -357,7 +357,11 @@ class Intake:
             return
         times_ns = data.times_ns[len(data) - len(judged.scores) :]
         told = alarms.update(
-            data.device, times_ns, judged, lambda index: detector.explain(judged, index), detector.provisional
+            data.device,
+            times_ns,
+            judged,
+            lambda index: detector.explain(judged, index, self._settings.geometry_of.get(data.device)),
+            detector.provisional,
         )
         self._tell(alarms, told, changes)
 

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from gateway.alarms.evidence import DEFAULT_FALSE_ALARMS_PER_DAY
 from gateway.detectors.device import MINIMUM_HEALTHY_READINGS
+from gateway.explanation.geometry import Geometry
 from gateway.inputs.transport import parse_address
 from shared.credentials import Login, read_login
 from shared.errors import UsageError
@@ -71,6 +72,8 @@ def _public_key(text: str) -> str:
 
 #: Options that are not called as their setting: they give one entry of it.
 _OPTIONS = {"serial_inputs": "serial", "healthy_readings_of": "healthy"}
+#: Settings that have no option.
+_VARIABLE_ONLY = ("geometry_of",)
 
 Identifier = Annotated[str, AfterValidator(lambda text: check_id(text, "gateway id"))]
 HealthyReadings = Annotated[int, Field(ge=0, le=1_000_000), AfterValidator(_enough)]
@@ -103,6 +106,8 @@ class GatewaySettings(BaseSettings):
     serial_inputs: Annotated[tuple[str, ...], AfterValidator(_serial_inputs)] = ()
     healthy_readings: HealthyReadings = 0
     healthy_readings_of: dict[str, HealthyReadings] = {}
+    #: Shaft and bearing that a fast device looks at, device by device: its alarms then tell which line they match.
+    geometry_of: dict[str, Geometry] = {}
     false_alarms_per_day: Annotated[float, Field(gt=0.0, le=1000.0)] = DEFAULT_FALSE_ALARMS_PER_DAY
     #: Ed25519 public key of releases, hexadecimal, or a file that holds it; empty: no release is accepted.
     release_public_key: Annotated[str, AfterValidator(_public_key)] = ""
@@ -148,8 +153,8 @@ class GatewaySettings(BaseSettings):
             name = ".".join(str(part) for part in first["loc"]) or "settings"
             reason = first["msg"].removeprefix("Value error, ")
             field = str(first["loc"][0]) if first["loc"] else name
-            option = _OPTIONS.get(field, field.replace("_", "-"))
+            option = "" if field in _VARIABLE_ONLY else f"option --{_OPTIONS.get(field, field.replace('_', '-'))} or "
             raise UsageError(
                 f"The gateway setting {name} cannot be {first['input']!r}: {reason} "
-                f"(option --{option} or variable TOCSIN_GATEWAY_{field.upper()})."
+                f"({option}variable TOCSIN_GATEWAY_{field.upper()})."
             ) from error

@@ -145,7 +145,7 @@ class AssetAlarms:
             reasons=reasons,
             since_ns=min([*known, alarm.begin_ns]) if known else None,
             detectors=tuple(detectors),
-            lines=tuple(line for voice in voices for line in voice.why.lines)[:LINES_MAX],
+            lines=tuple(line for voice in voices for line in voice.why.lines)[:LINES_MAX] or alarm.lines,
             like=self._past.nearest(self._signature()),
         )
         return self.open

@@ -27,6 +27,7 @@ from gateway.errors import GatewayError
 from gateway.explanation.attribution import block_diagonal
 from gateway.explanation.explain import channel_of_columns, explain
 from gateway.explanation.explanation import Explanation, Healthy
+from gateway.explanation.geometry import Geometry
 from gateway.explanation.presence import Presence
 from shared.errors import UsageError
 from shared.identity import SLOW
@@ -392,8 +393,8 @@ class DeviceDetector:
             self.gate = min(self.gate * math.exp(0.5 * fell), 1.0)
         return fell
 
-    def explain(self, judgement: Judgement, index: int) -> Explanation:
-        """Why reading `index` of a judgement was judged as it was."""
+    def explain(self, judgement: Judgement, index: int, geometry: Geometry | None = None) -> Explanation:
+        """Why reading `index` of a judgement was judged as it was; `geometry`: what a fast device looks at."""
         features, distance, back = self._features, self._level.distances[0], self._back
         every = (np.arange(len(features.kinds))[:, None] * len(back) + back).ravel()
         healthy = Healthy(
@@ -404,7 +405,7 @@ class DeviceDetector:
             distance.scale[every],
             block_diagonal(distance.matrices)[np.ix_(every, every)],
         )
-        return explain(self.birth, judgement, index, healthy, every)
+        return explain(self.birth, judgement, index, healthy, every, geometry)
 
     def state(self) -> bytes:
         """Everything that later judgements depend on, for `from_state`."""

@@ -10,9 +10,11 @@ from gateway.detectors.novelty_reason import novelty_reason
 from gateway.explanation.attribution import attribute
 from gateway.explanation.bands import band_of
 from gateway.explanation.explanation import Explanation, Healthy
+from gateway.explanation.geometry import Geometry
+from gateway.explanation.lines import lines_of
 from gateway.explanation.sentences import fast_feature, lost, slow_deviation, slow_mean, slow_relation
 from shared.identity import SLOW
-from shared.messages.codec import Birth, Reason
+from shared.messages.codec import Birth, Line, Reason
 
 #: Reasons given at most, the heaviest first.
 REASONS_MAX = 3
@@ -34,10 +36,18 @@ def channel_of_columns(birth: Birth, columns: int) -> NDArray[np.int64]:
     return np.arange(columns) * len(birth.profile.channels) // columns
 
 
-def explain(birth: Birth, judgement: Judgement, index: int, healthy: Healthy, place: NDArray[np.int64]) -> Explanation:
+def explain(
+    birth: Birth,
+    judgement: Judgement,
+    index: int,
+    healthy: Healthy,
+    place: NDArray[np.int64],
+    geometry: Geometry | None = None,
+) -> Explanation:
     """Why reading `index` was judged as it was.
 
-    `place`: where the judgement has each feature of `healthy`, int64 (kinds * columns,).
+    `place`: where the judgement has each feature of `healthy`, int64 (kinds * columns,). `geometry`: what a fast device
+    looks at, if it was declared.
     """
     novelty, score = float(judgement.novelty[index]), float(judgement.scores[index])
     gone = [
@@ -50,7 +60,10 @@ def explain(birth: Birth, judgement: Judgement, index: int, healthy: Healthy, pl
     evident = int(judgement.since_ns[index])
     far: tuple[tuple[Reason, float], ...] = ()
     if not math.isnan(score) and (evident != NEVER or not (missing or event)):
-        far = _far(birth, judgement.deviations[index][place], healthy)
+        far = _far(birth, judgement.deviations[index][place], healthy, geometry)
+    lines: tuple[Line, ...] = ()
+    if far and geometry is not None and birth.profile.kind != SLOW:
+        lines = lines_of(birth, geometry, judgement.deviations[index][place])
     told = tuple(reason for reason, _ in far)
     reasons = missing + (told + event if score >= 1.0 else event + told)
     weights = [(f"{reason.channel}/{reason.feature}{'-' if reason.distance < 0 else '+'}", w) for reason, w in far]
@@ -61,10 +74,13 @@ def explain(birth: Birth, judgement: Judgement, index: int, healthy: Healthy, pl
         min(begins) if begins else None,
         _spoke(judgement, index, bool(missing), bool(event)),
         tuple((f"{birth.profile.device}/{name}", weight) for name, weight in weights),
+        lines,
     )
 
 
-def _far(birth: Birth, deviations: NDArray[np.float64], healthy: Healthy) -> tuple[tuple[Reason, float], ...]:
+def _far(
+    birth: Birth, deviations: NDArray[np.float64], healthy: Healthy, geometry: Geometry | None
+) -> tuple[tuple[Reason, float], ...]:
     """Reasons from the distance, the heaviest first, each with the root of the share that it explains."""
     columns = len(healthy.mean)
     owners = np.tile(channel_of_columns(birth, columns), len(healthy.kinds))
@@ -74,10 +90,11 @@ def _far(birth: Birth, deviations: NDArray[np.float64], healthy: Healthy) -> tup
         if rank and share < WORTH_NAMING:
             break
         own = np.flatnonzero(owners == channel)
-        told = _slow if birth.profile.kind == SLOW else _fast
-        reasons += [
-            (reason, math.sqrt(share)) for reason in told(birth, channel, own, deviations, found.expected, healthy)
-        ]
+        if birth.profile.kind == SLOW:
+            told = [_slow(birth, channel, own, deviations, found.expected, healthy)]
+        else:
+            told = _fast(birth, channel, own, deviations, 0 if geometry is None else geometry.envelope_bins)
+        reasons += [(reason, math.sqrt(share)) for reason in told]
     return tuple(reasons[:REASONS_MAX])
 
 
@@ -88,7 +105,7 @@ def _slow(
     deviations: NDArray[np.float64],
     expected: NDArray[np.float64],
     healthy: Healthy,
-) -> list[Reason]:
+) -> Reason:
     """The farthest of a slow channel's running features; near its healthy mean, the one that fits the others least."""
     channel, column = birth.profile.channels[channel_index], channel_index
     unexpected = deviations - expected
@@ -96,35 +113,29 @@ def _slow(
     feature = int(own[np.abs((deviations if marginal else unexpected)[own]).argmax()])
     distance, spread = float(deviations[feature]), float(healthy.spread[feature])
     if healthy.kinds[feature // len(healthy.mean)] == "deviation":
-        return [slow_deviation(channel, distance, spread)]
+        return slow_deviation(channel, distance, spread)
     normal = float(healthy.mean[column] + healthy.scale[column] * healthy.centre[feature])
     per_deviation = float(healthy.scale[column]) * spread
     observed = normal + per_deviation * distance
     fits = normal + per_deviation * float(expected[feature])
     if marginal or abs(float(unexpected[feature])) <= abs(distance):
-        return [slow_mean(channel, distance, observed, normal)]
-    return [slow_relation(channel, float(unexpected[feature]), observed, fits)]
+        return slow_mean(channel, distance, observed, normal)
+    return slow_relation(channel, float(unexpected[feature]), observed, fits)
 
 
 def _fast(
-    birth: Birth,
-    channel_index: int,
-    own: NDArray[np.int64],
-    deviations: NDArray[np.float64],
-    expected: NDArray[np.float64],
-    healthy: Healthy,
+    birth: Birth, channel_index: int, own: NDArray[np.int64], deviations: NDArray[np.float64], envelope_bins: int
 ) -> list[Reason]:
     """The farthest features of a fast channel."""
     channel = birth.profile.channels[channel_index]
-    by_distance = own[np.argsort(-np.abs(deviations[own]), kind="stable")]
-    farthest = abs(float(deviations[by_distance[0]]))
+    names = [birth.feature_names[place % len(birth.feature_names)].removeprefix(f"{channel.name} ") for place in own]
+    by_distance = np.argsort(-np.abs(deviations[own]), kind="stable")[:REASONS_MAX].tolist()
     reasons = []
-    for feature in by_distance[:REASONS_MAX].tolist():
-        distance = float(deviations[feature])
-        if abs(distance) < ALSO_FAR * farthest:
+    for rank in by_distance:
+        distance = float(deviations[own[rank]])
+        if abs(distance) < ALSO_FAR * abs(float(deviations[own[by_distance[0]]])):
             break
-        name = birth.feature_names[feature % len(birth.feature_names)].removeprefix(f"{channel.name} ")
-        reasons.append(fast_feature(channel, name, band_of(birth, name), distance))
+        reasons.append(fast_feature(channel, names[rank], band_of(birth, names[rank], names, envelope_bins), distance))
     return reasons
 
 

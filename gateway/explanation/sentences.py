@@ -39,8 +39,12 @@ def fast_feature(channel: Channel, name: str, hertz: tuple[float, float] | None,
     >>> fast_feature(Channel("axial", "g", 0.0, 1.0), "band-3", (300.0, 400.0), 6.0).sentence
     'band-3 (300 to 400 Hz) of axial is 6.0 deviations above normal'
     """
-    part = "" if hertz is None else f" ({hertz[0]:.4g} to {hertz[1]:.4g} Hz)"
-    return Reason(channel.name, name, distance, f"{name}{part} of {channel.name} is {times(distance)}")
+    return Reason(channel.name, name, distance, f"{name}{part_of(hertz)} of {channel.name} is {times(distance)}")
+
+
+def part_of(hertz: tuple[float, float] | None) -> str:
+    """A part of a spectrum in brackets; nothing for none."""
+    return "" if hertz is None else f" ({hertz[0]:.4g} to {hertz[1]:.4g} Hz)"
 
 
 def lost(channel: Channel, since_ns: int) -> Reason:

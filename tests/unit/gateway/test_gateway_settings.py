@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from gateway.detectors.device import MINIMUM_HEALTHY_READINGS
 from gateway.settings import GatewaySettings
 from shared.errors import UsageError
 
@@ -34,12 +35,19 @@ def test_the_key_is_given_as_digits_or_as_a_file(tmp_path, form):
         ("broker_url", "127.0.0.1:1883", "mqtt://host:port"),
         ("broker_url", "mqtt://host:99999", "mqtt://host:port"),
         ("uplink_url", "http://host", "mqtt://host:port"),
-        ("healthy_readings", 12, "at least 48"),
-        ("healthy_readings_of", {"pump-1": 3}, "at least 48"),
+        ("healthy_readings", 12, f"at least {MINIMUM_HEALTHY_READINGS}"),
+        ("healthy_readings_of", {"pump-1": 3}, f"at least {MINIMUM_HEALTHY_READINGS}"),
         ("false_alarms_per_day", 0.0, "greater than 0"),
         ("release_public_key", "abcd", "32 bytes"),
         ("release_public_key", "/no/such/file", "readable file"),
         ("outbox_limit_bytes", 10, "65536"),
+        ("geometry_of", {"pump-1": {"rpm": 0}}, "greater than 0"),
+        ("geometry_of", {"pump-1": {"rpm": 1797, "rollers": 0, "roller_mm": 8, "pitch_mm": 39}}, "rollers cannot be 0"),
+        ("geometry_of", {"pump-1": {"rpm": 1797, "rollers": 9, "roller_mm": 50, "pitch_mm": 39}}, "do not fit"),
+        ("geometry_of", {"pump-1": {"rpm": 1797, "rollers": 90, "roller_mm": 8, "pitch_mm": 39}}, "no room"),
+        ("geometry_of", {"pump-1": {"rpm": 1797, "rollers": 9}}, "together"),
+        ("geometry_of", {"pump-1": {"rpm": 1797, "envelope_bins": 100}}, "power of two"),
+        ("geometry_of", {"pump-1": {"speed": 3}}, "rpm"),
     ],
 )
 def test_what_cannot_be_is_one_sentence_that_names_the_setting(name, value, words):
