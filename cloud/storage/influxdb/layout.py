@@ -178,12 +178,14 @@ def alarm_line(alarm: Alarm) -> str:
         {"asset": alarm.asset or alarm.device, "device": alarm.device},
         {
             "id": alarm.identifier,
-            "reason": " ".join(reason.sentence for reason in alarm.reasons),
+            "reason": " ".join(told.sentence for told in (*alarm.reasons, *alarm.lines)),
             "score": float(alarm.peak_score),
             "active": alarm.end_ns is None,
             "provisional": alarm.provisional,
             "begin_ns": alarm.begin_ns,
             "end_ns": alarm.end_ns,
+            "since_ns": alarm.since_ns,
+            "detectors": ", ".join(alarm.detectors) or None,
         },
         alarm_time(alarm.begin_ns, alarm.identifier),
     )

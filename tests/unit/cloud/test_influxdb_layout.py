@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -96,5 +97,8 @@ def test_an_update_of_an_alarm_meets_the_same_point():
         "id": "a-1", "reason": 'Current is high. It is "odd".', "score": 2.0, "active": True, "provisional": False,
         "begin_ns": 10**18,
     }  # fmt: skip
+    explained = parse(alarm_line(replace(alarm(None, 2.0), since_ns=10**18 - 7, detectors=("kept rows", "events"))))
+    assert (explained.tags, explained.time_ns) == (begun.tags, begun.time_ns)
+    assert explained.fields == begun.fields | {"since_ns": 10**18 - 7, "detectors": "kept rows, events"}
     assert ended.fields["end_ns"] == 10**18 + 5
     assert ended.fields["active"] is False
