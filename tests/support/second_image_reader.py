@@ -1,4 +1,4 @@
-"""A second reader of model images, written from docs/model-image.md alone: it shares no code and no constant."""
+"""A second reader of model images that needs no more than docs/model-image.md: it shares no code and no constant."""
 
 import hashlib
 import struct

@@ -1,4 +1,4 @@
-"""A second reader of model images, written from docs/model-image.md alone, refuses what the first one refuses.
+"""A second reader of model images, made of docs/model-image.md alone, refuses what the first one refuses.
 
 For the same reason, at the same offset. Where they differ, one of them or the page is wrong.
 """
