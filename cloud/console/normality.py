@@ -76,7 +76,7 @@ def _show_drift(drift: Drift) -> None:
     if drift.kind == "none":
         ui.label(drift.sentence).classes("t-sentence")
         return
-    ui.label(f"{drift.sentence[0].upper()}{drift.sentence[1:]}").classes("t-sentence")
+    ui.label(drift.sentence).classes("t-sentence")
     since = f"changed since {words.moment(drift.since_ns)} UTC"
     ui.label(f"{since} · operating point {drift.operating_point}").classes("t-soft")
 

@@ -23,6 +23,8 @@ _POINTS_MAX = 6
 #: Halves are two operating points if their middles are this many of their deviations apart: the halves of an even
 #: spread are 3.5 apart, those of a bell 2.7.
 _APART = 5.0
+#: A half counts as at least this wide, in healthy deviations of a channel.
+_LEAST_WIDTH = 0.3
 _LEAST_SHARE, _LEAST_ROWS = 0.04, 8
 _ITERATIONS = 20
 #: A mean of a block wanders by at least this much, in deviations about its operating point.
@@ -173,4 +175,4 @@ def _halves(rows: Floats, total: int) -> NDArray[np.bool_] | None:
         for chosen, middle in zip((first, ~first), middles, strict=True)
     ]
     apart = abs(middles[1] - middles[0])
-    return first if apart > _APART * max(*wide, 1e-6) else None
+    return first if apart > _APART * max(*wide, _LEAST_WIDTH) else None

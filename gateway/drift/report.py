@@ -85,7 +85,7 @@ def report(birth: Birth, reference: Reference, change: Change) -> Drift:
         change.since_ns,
         change.time_ns,
         channels,
-        f"not seen while healthy, nearest to {name}",
+        "not seen while healthy" if len(reference.points) == 1 else f"not seen while healthy, nearest to {name}",
         sentence,
     )
 
