@@ -379,7 +379,7 @@ def test_sigterm_ends_the_process_with_status_0_and_status_tells_what_is_stored(
         (("run", "--broker-url", "http://x"), 2, "broker_url"),
         (("run", "--id", "Gateway One"), 2, "a-z"),
         (("run", "--healthy", "pump-1"), 2, "device=count"),
-        (("run", "--healthy-readings", "7"), 2, "at least 48"),
+        (("run", "--healthy-readings", "7"), 2, "at least 40"),
         (("run", "--release-public-key", "abcd"), 2, "32 bytes"),
         (("status",), 1, "no gateway store"),
     ],
