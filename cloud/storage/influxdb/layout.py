@@ -178,7 +178,9 @@ def alarm_line(alarm: Alarm) -> str:
         {"asset": alarm.asset or alarm.device, "device": alarm.device},
         {
             "id": alarm.identifier,
-            "reason": " ".join(told.sentence for told in (*alarm.reasons, *alarm.lines)),
+            "reason": " ".join(
+                [reason.sentence for reason in alarm.reasons] + [found.sentence for found in alarm.lines]
+            ),
             "score": float(alarm.peak_score),
             "active": alarm.end_ns is None,
             "provisional": alarm.provisional,
