@@ -4,7 +4,8 @@
           -> short mean, long mean, log deviation | log deviation of what the other channels do not explain | log step
 
 A channel that drifted while it was healthy is judged against its own slow mean, one that stood still is not: there a
-ramp over days stays a ramp. The slow mean stands still while the device is in alarm.
+ramp over days stays a ramp. The slow mean stands still while the device is in alarm, and goes no further from the
+healthy mean than `DRIFT_REACH`: a fault that grows more slowly than the slow mean follows is not learned away.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors.precision import invert, moments, product
+from gateway.detectors.precision import invert, moments, product, products
 from gateway.detectors.running_means import RunningMeans
 from gateway.detectors.season import Season
 from gateway.detectors.stacking import stacked
@@ -31,6 +32,9 @@ DEVIATION_OFFSET = 0.05
 DRIFT_RATIO = 1.0
 #: Rows that the slow mean of a drifting channel remembers.
 DRIFT_ROWS = 600
+#: How far from the healthy mean a slow mean may go, in healthy deviations: the means of the healthy part hardly go beyond
+#: 2. On SKAB, whose rig warms up, a limit of 4 changed no score, and this one F1 by 0.0001.
+DRIFT_REACH = 3.0
 #: Least deviation of a channel after all of this, in healthy deviations.
 _UNIT_FLOOR = 0.05
 #: Added to the covariance that residuals come from, and the least deviation of a residual.
@@ -195,8 +199,10 @@ class RowFeatures:
     def _slow_means(self, steady: Floats, learn: bool) -> Floats:
         """The slow mean that each of these rows is judged against, (m, k) or (k,)."""
         if learn:
-            return self._slow.run(steady, np.zeros(len(steady), np.bool_))[0]
-        return np.asarray(self._slow.means / np.maximum(self._slow.weights, 1e-300))
+            slow, _ = self._slow.run(steady, np.zeros(len(steady), np.bool_))
+        else:
+            slow = self._slow.means / np.maximum(self._slow.weights, 1e-300)
+        return np.minimum(np.maximum(slow, -DRIFT_REACH), DRIFT_REACH)
 
     def _means(self, clean: Floats, starts: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         means, weights = self._means_together([self], clean[None], starts[None])
@@ -219,7 +225,7 @@ class RowFeatures:
             for number, device in enumerate(devices):
                 device._last = held[number, -1].copy()
         centre = stacked([device._residual_centre for device in devices])[:, None]
-        rest = product(held - centre, stacked([device._residuals for device in devices]))
+        rest = products(held - centre, [device._residuals for device in devices])
         steps = (held - before) ** 2
         if gaps:
             rest, steps = np.where(missing, np.nan, rest), np.where(missing, np.nan, steps)
