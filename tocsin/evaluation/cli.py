@@ -11,7 +11,7 @@ from shared.errors import UsageError
 from tocsin.datasets.folder import recordings_folder
 from tocsin.evaluation import results, run, table
 from tocsin.evaluation.figures import TrialFigures
-from tocsin.evaluation.registry import chosen
+from tocsin.evaluation.registry import candidate_named, chosen
 from tocsin.evaluation.report import page
 from tocsin.output import check_out, write_whole
 
@@ -36,13 +36,15 @@ def evaluate(
     for wanted in (out, report):
         if wanted is not None:
             check_out(wanted, [])
+    drawn_key = next((key for key in keys if candidate_named(key).deployed), keys[0])
     charts: dict[str, tuple[str, list[TrialFigures]]] = {}
     result = results.empty(seed)
     for name in exams:
         digests, found = run.run(name, folder, keys, seed=seed, workers=workers, progress=_progress)
         results.add(result, name, [trial.name for trial in run.trials_of(name, folder)], digests, found)
-        drawn = [figures for trial in found if isinstance(figures := trial[keys[0]], TrialFigures)]
-        charts[name] = (keys[0].replace("/", ", "), drawn)
+        key = drawn_key if drawn_key in found[0] else next(iter(found[0]))
+        drawn = [figures for trial in found if isinstance(figures := trial[key], TrialFigures)]
+        charts[name] = (key.replace("/", ", "), drawn)
         if not as_json:
             _print(result, name)
         run.trials_of.cache_clear()
