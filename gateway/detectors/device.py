@@ -362,7 +362,9 @@ class DeviceDetector:
             judgement.alarm[:] |= events
         if self._presence is not None:
             judgement.lost_since_ns[:] = self._presence.run(readings.times_ns, rows)[:, self._back]
-            judgement.alarm[:] |= (judgement.lost_since_ns != NEVER).any(axis=1)
+            lost = judgement.lost_since_ns != NEVER
+            judgement.alarm[:] |= lost.any(axis=1)
+            judgement.top_channel[:] = np.where(lost.any(axis=1), lost.argmax(axis=1), judgement.top_channel)
 
     def _segment(self, judgement: Judgement, readings: Readings, levels: NDArray[np.float64]) -> float:
         """The evidence of readings of one segment, or of a part of it; by how much the threshold fell after them."""

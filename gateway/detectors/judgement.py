@@ -14,14 +14,14 @@ class Judgement:
     """Scores of m readings of a device with k channels, and what they are made of.
 
     ``scores`` and ``fused`` float64[m], 1.0 = threshold, NaN = none; ``alarm`` bool[m]: in alarm after this reading;
-    ``top_channel`` int64[m], the channel that adds most to the distance; ``deviations`` float64[m, d], each feature in
-    healthy deviations from its healthy mean (0 without a score); ``weights`` float64[m, k], what each channel adds;
-    ``usual`` float64[m, columns], what season and drift let expect, in healthy deviations; ``novelty`` float64[m], how
-    new a reading of a single slow channel is: 1.0 = the lowest limit of an event, 0 = no newer than those shortly
-    before, NaN = none. ``since_ns`` int64[m], when the scores rose to the alarm that lasts; ``lost_since_ns``
-    int64[m, columns], since when the column has no value; both `NEVER` where it is not so. ``standings`` float64[m, 2]:
-    how far the whitened distance and the distance to the kept rows stand above their healthy medians, in their healthy
-    heights, NaN = not looked at.
+    ``top_channel`` int64[m], the channel that adds most to the distance, or has no value any more; ``deviations``
+    float64[m, d], each feature in healthy deviations from its healthy mean (0 without a score); ``weights`` float64[m,
+    k], what each channel adds; ``usual`` float64[m, columns], what season and drift let expect, in healthy deviations;
+    ``novelty`` float64[m], how new a reading of a single slow channel is: 1.0 = the lowest limit of an event, 0 = no
+    newer than those shortly before, NaN = none. ``since_ns`` int64[m], when the scores rose to the alarm that lasts;
+    ``lost_since_ns`` int64[m, columns], since when the column has no value; both `NEVER` where it is not so.
+    ``standings`` float64[m, 2]: how far the whitened distance and the distance to the kept rows stand above their
+    healthy medians, in their healthy heights, NaN = not looked at.
     """
 
     scores: NDArray[np.float64]

@@ -60,6 +60,8 @@ def summary(rows: list[Row]) -> Row:
         "detected": detected,
         "named": sum(row["named"] for row in clear),
         "named_at_begin": sum(row["named_at_begin"] for row in clear),
+        "rows": sum(row["rows"] for row in clear),
+        "top_rows": sum(row["top_rows"] for row in clear),
         "cells_below": sorted(
             f"{row['plant']}: {row['fault']} {row['amplitude']}"
             for row in clear
@@ -89,7 +91,8 @@ def tables(result: Row) -> str:
         f"{found['detected']} detected runs. The injected channel is named first in "
         f"{_share(found['named'], found['detected'])} % of them, and as the alarm begins in "
         f"{_share(found['named_at_begin'], found['detected'])} %. "
-        f"Cells below {NAMED:.0%}: {', '.join(found['cells_below']) or 'none'}."
+        f"It is the stored top channel of {_share(found['top_rows'], found['rows'])} % of their rows that are flagged "
+        f"or in alarm. Cells below {NAMED:.0%}: {', '.join(found['cells_below']) or 'none'}."
     )
     lines = [what, "", _header()]
     lines += [_line(fault, [row for row in rows if row["fault"] == fault]) for fault in FAULTS]

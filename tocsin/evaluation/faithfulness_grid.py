@@ -27,8 +27,9 @@ class Cell:
     """One fault at one amplitude in one plant: how many runs, and in how many it was ...
 
     `alarmed`; `detected` (or flagged); detected and the injected channel named first (`named`), in the alarm as it was
-    told last; and the same as the alarm began (`named_at_begin`). `since_rows`: the rows from the injection to the told
-    change, alarm by alarm.
+    told last; and the same as the alarm began (`named_at_begin`). Of all rows of detected runs that are flagged or in
+    alarm (`rows`) the injected channel is the stored top channel in `top_rows`. `since_rows`: the rows from the
+    injection to the told change, alarm by alarm.
     """
 
     plant: str
@@ -39,6 +40,8 @@ class Cell:
     detected: int = 0
     named: int = 0
     named_at_begin: int = 0
+    rows: int = 0
+    top_rows: int = 0
     since_rows: list[int] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:
@@ -78,7 +81,7 @@ class Injected:
         for begin in np.linspace(position + _FIRST_ROWS, last, STRETCHES).astype(np.int64).tolist():
             self._judge(detector, position, values[position:begin])
             position, state = begin, detector.state()
-            told, _, _ = self._run(state, begin, values[begin : begin + DURATION_ROWS])
+            told, _, _, _ = self._run(state, begin, values[begin : begin + DURATION_ROWS])
             if told:
                 self.left_out += 1
             else:
@@ -99,11 +102,14 @@ class Injected:
         last = float(self.plant.values[begin - 1, channel])
         mean, deviation = float(self.mean[channel]), float(self.deviation[channel])
         rows[:, channel] = with_fault(rows[:, channel], cell.fault, cell.amplitude, mean, deviation, last, random)
-        told, flagged, strangest = self._run(state, begin, rows)
+        told, flagged, strangest, tops = self._run(state, begin, rows)
         name = f"channel-{channel}"
         cell.runs += 1
         cell.alarmed += bool(told)
         cell.detected += bool(told) or flagged
+        if told or flagged:
+            cell.rows += len(tops)
+            cell.top_rows += int((tops == channel).sum())
         if told:
             cell.named += told[-1][0] == name
             cell.named_at_begin += told[0][0] == name
@@ -116,9 +122,9 @@ class Injected:
 
     def _run(
         self, state: bytes, begin: int, rows: NDArray[np.float64]
-    ) -> tuple[list[tuple[str, int | None]], bool, str]:
+    ) -> tuple[list[tuple[str, int | None]], bool, str, NDArray[np.int64]]:
         """First channel and begin of the change of each telling of an alarm; whether many rows are flagged, and the
-        first channel of the strangest."""
+        first channel of the strangest; the top channel of each row that is flagged or in alarm."""
         detector = DeviceDetector.from_state(state)
         judgement = self._judge(detector, begin, rows)
         times_ns = self.times_ns[begin : begin + len(rows)]
@@ -129,9 +135,11 @@ class Injected:
             )
         ]
         flagged = bool((judgement.scores >= 1.0).mean() >= FLAGGED_SHARE)
+        tops = judgement.top_channel[judgement.alarm | (judgement.scores >= 1.0)]
         if told or not flagged:
-            return told, flagged, ""
-        return told, flagged, detector.explain(judgement, int(np.nanargmax(judgement.scores))).reasons[0].channel
+            return told, flagged, "", tops
+        strangest = detector.explain(judgement, int(np.nanargmax(judgement.scores))).reasons[0].channel
+        return told, flagged, strangest, tops
 
     def _judge(self, detector: DeviceDetector, begin: int, rows: NDArray[np.float64]) -> Any:
         part = slice(begin, begin + len(rows))

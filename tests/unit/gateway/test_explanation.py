@@ -97,6 +97,16 @@ def test_a_lost_channel_raises_an_alarm_that_says_so(channel: int) -> None:
     assert end.end_ns is not None
 
 
+def test_a_lost_channel_is_the_top_channel_of_its_rows() -> None:
+    values = VALUES.copy()
+    values[HEALTHY + 50 : HEALTHY + 120, 2] = np.nan
+    detector, part = DeviceDetector.from_state(STATE), slice(HEALTHY, ROWS)
+    judged = detector.process(TIMES[part], STRETCH[part], values[part])
+    lost = (judged.lost_since_ns != NEVER).any(axis=1)
+    assert lost.any()
+    assert (judged.top_channel[lost] == 2).all()
+
+
 def test_a_channel_lost_during_an_alarm_is_told_and_named_first() -> None:
     values = VALUES.copy()
     values[HEALTHY + 50 :, 0] += 30.0
