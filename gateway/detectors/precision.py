@@ -4,6 +4,8 @@ BLAS and LAPACK split their sums by the number of threads, so their last bits ma
 process was given. A score must not: the same reading judged by `tocsin score` and by a gateway has the same bits.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,18 +56,24 @@ def inverse_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def product(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``left @ right``, rows times a matrix, (n, d) and (d, k), or many of both, (..., n, d) and (..., d, k).
+    """``left @ right``, rows times a matrix, (n, d) and (d, k).
 
     Column after column of `left` is added, whatever n is: a row has the same bits alone and among others, which a
     matrix product of BLAS does not promise.
     """
-    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
-    if right.shape[-1] > 1:
-        # The last axis is the innermost loop of an einsum, so that the sums run over the axis before it in order.
-        found: NDArray[np.float64] = np.einsum("...ij,...jk->...ik", left, right, optimize=False)
-        return found
-    # One column has no such loop: a running sum is in order by its definition.
-    return sums_in_order(left * right[..., None, :, 0])[..., None]
+    return np.asarray(products(left[None], [right])[0])
+
+
+def products(left: NDArray[np.float64], rights: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """`product` of D pairs, (D, n, d) and D times (d, k), as (D, n, k)."""
+    if rights[0].shape[1] == 1:
+        # One column makes no inner loop of an einsum: a running sum is in order by its definition.
+        return sums_in_order(left * np.array([right[:, 0] for right in rights])[:, None])[..., None]
+    found = np.empty((*left.shape[:2], rights[0].shape[1]))
+    for own, right, into in zip(left, rights, found, strict=True):
+        # The last axis is the innermost loop, so that the sums run over the axis before it in order.
+        np.einsum("ij,jk->ik", np.ascontiguousarray(own), np.ascontiguousarray(right), out=into, optimize=False)
+    return found
 
 
 def sums_in_order(values: NDArray[np.float64]) -> NDArray[np.float64]:

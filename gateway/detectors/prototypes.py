@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detectors.detector import Floats, healthy_moments, row_of
-from gateway.detectors.precision import product, sums_in_order
+from gateway.detectors.precision import products, sums_in_order
 from gateway.detectors.stacking import stacked
 
 #: Healthy rows that are kept, thinned evenly.
@@ -81,12 +81,13 @@ class Prototypes:
         scale = stacked([device.scale for device in devices])[:, None]
         values = (rows - centre) / scale
         values = np.where(np.isnan(values), 0.0, values)
-        squares = sums_in_order(values * values)[..., None] - 2.0 * product(
-            values, stacked([device._columns for device in devices])
-        )
+        squares = products(values, [device._columns for device in devices])
+        squares *= -2.0
+        squares += sums_in_order(values * values)[..., None]
         squares += stacked([device._squares for device in devices])[:, None]
         nearest = min(NEIGHBOURS, devices[0].kept)
-        found = np.sort(np.partition(squares, nearest - 1, axis=-1)[..., :nearest], axis=-1)
+        squares.partition(nearest - 1, axis=-1)
+        found = np.sort(squares[..., :nearest], axis=-1)
         return np.maximum(sums_in_order(found) / nearest, _LEAST) / devices[0].features
 
     def learn_many(self, rows: Floats) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detectors.detector import Floats, healthy_moments, row_of
-from gateway.detectors.precision import inverse_root, invert, moments, product, sums_in_order
+from gateway.detectors.precision import inverse_root, invert, moments, product, products, sums_in_order
 from gateway.detectors.stacking import stacked
 
 #: A feature that hardly moved while healthy is judged as if it had moved by this much.
@@ -89,7 +89,7 @@ class WhitenedDistance:
         parts, begin = [], 0
         for matrices in zip(*(distance._matrices for distance in distances), strict=True):
             own = standardised[..., begin : begin + len(matrices[0])]
-            parts.append(own * product(own, stacked(matrices)))
+            parts.append(own * products(own, matrices))
             begin += len(matrices[0])
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 

@@ -18,7 +18,8 @@ BEGIN = "<!-- begin: python tests/support/detectors_table.py --update -->\n"
 END = "<!-- end: speed and size -->\n"
 _HEADERS = (
     "one reading of a slow device",
-    "us of one core",
+    "us of one core: quickest round",
+    "middle",
     "to river's",
     "devices x channels",
     "readings a message",
@@ -46,6 +47,7 @@ def _line(cost: Cost, river: Cost) -> str:
     cells = (
         what,
         f"{cost.microseconds_per_reading:.1f}",
+        f"{cost.middle_microseconds:.1f}",
         f"{share:.2f}",
         f"{cost.devices} x {cost.channels}",
         str(cost.readings_per_message),

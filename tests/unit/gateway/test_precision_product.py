@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gateway.detectors.precision import product
+from gateway.detectors.precision import product, products
 
 SHAPES = [(1, 1), (9, 1), (1, 7), (2, 2), (8, 8), (24, 24), (32, 128), (32, 127), (193, 65)]
 
@@ -21,7 +21,7 @@ def test_columns_are_added_in_order_alone_and_among_others(rows, inner, outer):
     random = np.random.default_rng(inner * outer + rows)
     left, right = random.normal(size=(3, rows, inner)), random.normal(size=(3, inner, outer))
     expected = np.array([column_after_column(*pair) for pair in zip(left, right, strict=True)])
-    assert np.array_equal(product(left, right), expected)
+    assert np.array_equal(products(left, list(right)), expected)
     for own, matrix, one in zip(left, right, expected, strict=True):
         assert np.array_equal(product(own, matrix), one)
         assert np.array_equal(product(own[:1], matrix), one[:1])
