@@ -55,16 +55,17 @@ def copies_that_pay(units: list[Wide], ends: float, autoencoder: Autoencoder) ->
     costs = [(before.shape[0] + after.shape[1]) / work for before, after in pairs]
     times = [np.ones(len(noise), np.int64) for noise in units]
     total, spent = ends + float(sum(noise.sum() for noise in units)), 0.0
-    while True:
+    while units:  # nothing is hidden in a single layer
         saved = [noise * (1 / count**2 - 1 / (count + 1) ** 2) for noise, count in zip(units, times, strict=True)]
-        worth = [float(some.max()) / total / cost for some, cost in zip(saved, costs, strict=True)]
+        worth = [float(some.max()) / max(total, 1e-30) / cost for some, cost in zip(saved, costs, strict=True)]
         layer = int(np.argmax(worth))
         spent += costs[layer]
         if worth[layer] <= 1.0 or spent > COST_MAX:
-            return times
+            break
         unit = int(np.argmax(saved[layer]))
         times[layer][unit] += 1
         total -= float(saved[layer][unit])
+    return times
 
 
 def _noise(autoencoder: Autoencoder, rows: Floats) -> _Noise:

@@ -123,6 +123,17 @@ def test_a_unit_that_all_outputs_follow_is_copied_with_interleaved_steps(rows):
     assert noise_of(found) < 0.5 * noise_of(single)
 
 
+def test_a_single_layer_has_nothing_to_copy(rows):
+    single = Autoencoder((np.eye(FEATURES, dtype="f4"),), (np.zeros(FEATURES, "f4"),))
+    np.testing.assert_array_equal(with_copies(single, rows).kernels[0], single.kernels[0])
+
+
+def test_a_machine_that_never_moves_needs_no_copies(autoencoder):
+    still = Autoencoder(tuple(0 * kernel for kernel in autoencoder.kernels), tuple(0 * b for b in autoencoder.biases))
+    found = with_copies(still, np.zeros((40, FEATURES), "f4"))
+    assert [kernel.shape for kernel in found.kernels] == [kernel.shape for kernel in still.kernels]
+
+
 def test_copies_stop_where_they_cost_more_than_they_bring(autoencoder):
     even = [np.ones(kernel.shape[1]) for kernel in autoencoder.kernels[:-1]]
     assert all((count == 1).all() for count in copies_that_pay(even, 0.0, autoencoder))
