@@ -33,8 +33,20 @@ GOALS = (
     Goal("SMD", "AUC", "roc_auc", "at least .90"),
     Goal("SMD", "average precision", "average_precision", "at least .50"),
     Goal("FAN", "AUC, all speeds pooled", "roc_auc", "at least .95", "all speeds"),
-    Goal("FAN-SESSIONS", "AUC, fault against the moved fan", "roc_auc", "at least .70", "moved, weight before"),
-    Goal("FAN-SESSIONS", "the same, fault judged by the new calibration", "roc_auc", "", "moved, weight behind"),
+    Goal(
+        "FAN-SESSIONS",
+        "AUC, fault (before the move, by the calibration of then) against the moved fan",
+        "roc_auc",
+        "at least .70",
+        "moved, weight before",
+    ),
+    Goal(
+        "FAN-SESSIONS",
+        "the same, the fault of the old place judged by the new calibration",
+        "roc_auc",
+        "",
+        "moved, weight behind",
+    ),
     Goal(
         "FAN-SESSIONS",
         "false alarms of the moved fan",
