@@ -441,6 +441,11 @@ def _check_shape(data: Data, birth: Birth) -> None:
     slow = birth.profile.kind == SLOW
     values = data.counts if slow else data.features
     expected = len(birth.profile.channels) if slow else len(birth.feature_names)
+    if expected % len(birth.profile.channels):
+        raise MessageError(
+            f"data message: its birth announced {expected} features for {len(birth.profile.channels)} channels, which "
+            "must share them out evenly"
+        )
     if values is None:
         raise MessageError(f"data message: a {birth.profile.kind} device sends {'counts' if slow else 'features'}")
     if values.shape[1] != expected:

@@ -43,26 +43,27 @@ def attribute(matrix: Floats, deviations: Floats, owners: NDArray[np.int64], mos
     deviations
         Features in healthy deviations, float64 (d,).
     owners
-        The channel of each feature, int64 (d,); every channel has equally many.
+        The channel of each feature, int64 (d,), numbered without a gap.
 
     >>> matrix = np.linalg.inv(np.array([[1.0, 0.9], [0.9, 1.0]]))
     >>> attribute(matrix, np.array([3.0, 0.0]), np.array([0, 1]), 1).channels
     (0,)
     """
-    places = np.argsort(owners, kind="stable").reshape(int(owners.max()) + 1, -1)
-    own = matrix[places[:, :, None], places[:, None, :]]
+    places = [np.flatnonzero(owners == channel) for channel in np.unique(owners)]
+    own = [matrix[np.ix_(place, place)] for place in places]
     rest = deviations.astype(np.float64).copy()
     total = max(float(rest @ matrix @ rest), 1e-12)
     found: list[int] = []
     explained: list[float] = []
     expected = np.empty(len(rest))
     for turn in range(min(most, len(places))):
-        pull = (matrix @ rest)[places]
-        moves = np.linalg.solve(own, pull[:, :, None])[:, :, 0]
-        gains = (pull * moves).sum(axis=1)
+        pull = matrix @ rest
+        moves = [np.linalg.solve(block, pull[place]) for block, place in zip(own, places, strict=True)]
+        gains = np.array([pull[place] @ move for place, move in zip(places, moves, strict=True)])
         gains[found] = -np.inf
         if turn == 0:
-            expected[places] = deviations[places] - moves
+            for place, move in zip(places, moves, strict=True):
+                expected[place] = deviations[place] - move
         best = int(gains.argmax())
         found.append(best)
         explained.append(float(gains[best]) / total)

@@ -19,7 +19,7 @@ def bands_of(
     """
     places = [place for place, name in enumerate(names) if name.startswith(kind)]
     window = birth.window if kind == BAND else envelope_bins
-    if not places or not window:
+    if not places or not window or not birth.window:
         return []
     edges = band_edges(window, len(places))
     hertz = birth.profile.sample_rate_hz / birth.window

@@ -71,6 +71,12 @@ def test_a_line_that_the_bands_are_too_wide_for_is_not_told() -> None:
     assert "FTF" not in [line.name for line in lines_of(BIRTH, BEARING, np.full(len(NAMES), 9.0))]
 
 
+def test_an_envelope_without_a_window_has_no_frequencies() -> None:
+    odd = Birth(PROFILE, 1, 0, NAMES, 0, 1)
+    assert band_of(odd, "envelope-4", list(NAMES), ENVELOPE_BINS) is None
+    assert lines_of(odd, BEARING, np.full(len(NAMES), 9.0)) == ()
+
+
 @pytest.fixture(scope="module")
 def recorded():
     """Features of each recording in healthy deviations of 64 units, windows of 4096 samples, half of them apart."""
