@@ -356,6 +356,7 @@ class Intake:
         if alarms.open is None and not judged.alarm.any():
             return
         times_ns = data.times_ns[len(data) - len(judged.scores) :]
+        stood = alarms.open is not None
         told = alarms.update(
             data.device,
             times_ns,
@@ -364,6 +365,9 @@ class Intake:
             detector.provisional,
         )
         self._tell(alarms, told, changes)
+        if told and not stood and not verdict.drifts:
+            # With an alarm: the operating point that the device is in, or that it is in none that is known.
+            changes.uploads += map(_drift_upload, judge.drifts())
 
     def _tell(self, alarms: AssetAlarms, told: list[codec.Alarm], changes: Changes) -> None:
         """Send alarms up and keep what their asset remembers."""

@@ -78,7 +78,7 @@ def _show_drift(drift: Drift) -> None:
         return
     ui.label(drift.sentence).classes("t-sentence")
     since = f"changed since {words.moment(drift.since_ns)} UTC"
-    ui.label(f"{since} · operating point {drift.operating_point}").classes("t-soft")
+    ui.label(f"{since} · operating point: {drift.operating_point}").classes("t-soft")
 
 
 def _show_word(word: Word) -> None:

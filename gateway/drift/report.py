@@ -37,13 +37,17 @@ _ASK = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """A change as it was found: `moved` (k,) in healthy deviations from the operating point number `point`."""
+    """A change as it was found: `moved` (k,) in healthy deviations from the operating point number `point`.
+
+    `known`: the last mean lies as near to that point as healthy ones do.
+    """
 
     kind: str
     since_ns: int
     time_ns: int
     moved: Floats
     point: int
+    known: bool
 
 
 def pattern_of(reference: Reference, moved: Floats) -> str:
@@ -64,9 +68,11 @@ def report(birth: Birth, reference: Reference, change: Change) -> Drift:
     """The message about a change, or that there is none."""
     profile, moved = birth.profile, change.moved
     name = _point(birth, reference, change.point)
+    unseen = "not seen while healthy" if len(reference.points) == 1 else f"not seen while healthy, nearest to {name}"
     if change.kind == "none":
-        sentence = f"{profile.device} is as it was told normal, in {name}."
-        return Drift(profile.device, profile.asset, "none", "", change.since_ns, change.time_ns, (), name, sentence)
+        point = name if change.known else unseen
+        sentence = f"{profile.device} shows no lasting change; operating point: {point}."
+        return Drift(profile.device, profile.asset, "none", "", change.since_ns, change.time_ns, (), point, sentence)
     most = float(np.abs(moved).max())
     order = [
         column
@@ -85,7 +91,7 @@ def report(birth: Birth, reference: Reference, change: Change) -> Drift:
         change.since_ns,
         change.time_ns,
         channels,
-        "not seen while healthy" if len(reference.points) == 1 else f"not seen while healthy, nearest to {name}",
+        unseen,
         sentence,
     )
 
@@ -108,7 +114,7 @@ def _point(birth: Birth, reference: Reference, number: int) -> str:
     """An operating point in words: its number, and what it is told by best."""
     points = reference.points
     if len(points) == 1:
-        return "the only operating point seen while healthy"
+        return "the only one seen while healthy"
     apart = np.ptp(points, axis=0) / reference.unit
     column = int(apart.argmax())
     if birth.profile.kind != SLOW:
@@ -117,4 +123,4 @@ def _point(birth: Birth, reference: Reference, number: int) -> str:
     else:
         channel = birth.profile.channels[column]
         where = f"{channel.name} about {points[number, column]:.4g}{' ' if channel.unit else ''}{channel.unit}"
-    return f"operating point {number + 1} of {len(points)} ({where})"
+    return f"number {number + 1} of {len(points)} ({where})"

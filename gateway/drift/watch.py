@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 ALLOWANCE, LIMIT, BLOCK_LIMIT = 1.0, 12.0, 4.0
 #: A change smaller than this, in healthy deviations, is none that anyone would go and see to.
 LEAST_CHANGE = 0.75
+#: A mean further than this from every operating point, in healthy wanders, is in none of them.
+KNOWN_LIMIT = 6.0
 #: Blocks that tell where a device stands now.
 RECENT_BLOCKS = 4
 #: The device is back when no column is off by more than this share of what it was.
@@ -106,7 +108,8 @@ class DriftWatch:
         # What came at once is known better by all of it, what grows by how it is now.
         lasting = standing.kind not in ("none", "gradual")
         moved = self._history.latest(max(standing.blocks, RECENT_BLOCKS) if lasting else RECENT_BLOCKS)
-        change = Change(standing.kind, standing.since_ns, self._time_ns, moved, self._point)
+        strayed = float(np.abs(self._history.latest(1) / self._reference.wander).max())
+        change = Change(standing.kind, standing.since_ns, self._time_ns, moved, self._point, strayed <= KNOWN_LIMIT)
         return report(birth, self._reference, change)
 
     def _changed(self, birth: Birth) -> list[Drift]:

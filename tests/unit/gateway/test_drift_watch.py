@@ -24,7 +24,7 @@ def test_a_plant_that_stays_what_it_was_is_told_nothing(seed):
     assert drifts == []
     assert watch.since_ns is None
     assert watch.told(birth()).sentence == (
-        "plant-1 is as it was told normal, in the only operating point seen while healthy."
+        "plant-1 shows no lasting change; operating point: the only one seen while healthy."
     )
 
 
@@ -78,7 +78,7 @@ def test_operating_points_are_found_and_told_and_a_new_one_is_unknown():
     assert quiet == []
     assert " of 3 (channel-0 about " in watch.told(birth(2)).operating_point
     [drift, *_] = watch.take(birth(2), TIMES[HEALTHY + 1500 :], values[HEALTHY + 1500 :])
-    assert drift.operating_point.startswith("not seen while healthy, nearest to operating point")
+    assert drift.operating_point.startswith("not seen while healthy, nearest to number ")
 
 
 def test_one_even_cloud_is_one_operating_point():

@@ -108,6 +108,7 @@ def test_an_alarm_stands_until_an_operator_calls_it_normal_and_comes_again_with_
     site.data(640, 1280, shift=9.0)
     [alarm] = {alarm.identifier for alarm in site.alarms()}
     assert site.alarms()[-1].end_ns is None
+    assert (site.drifts()[0].kind, site.drifts()[0].operating_point) == ("none", "not seen while healthy")
     drift = site.drifts()[-1]
     assert (drift.kind, drift.since_ns) == ("sudden", 640 * 10**9)
     assert {moved.channel for moved in drift.channels} == {"flow", "heat"}
