@@ -109,7 +109,7 @@ def measure_features(
 
 
 def _strained() -> list[NDArray[np.int64]]:
-    """Windows that take more of what depends on data: logarithms of long numbers, fourth moments beyond 32 bits."""
+    """Windows that take more of what depends on data: logarithms of many kinds, fourth moments beyond 32 bits."""
     time = np.arange(SAMPLES)
     tone = np.cos(2 * np.pi * (SAMPLES // 8 + 0.3) * time / SAMPLES)
     noise = np.random.default_rng(_SEED).normal(0, 40_000, SAMPLES)
@@ -121,6 +121,7 @@ def _strained() -> list[NDArray[np.int64]]:
         np.where(time == SAMPLES // 3, 32767, -32768),
         np.where(tone < 0, -32768, 32767),
         np.rint(32767 * tone),
+        np.rint(-1000 * np.sin(2 * np.pi * time / SAMPLES)),
         np.clip(np.rint(noise), -32768, 32767),
         time % 2,
     )
