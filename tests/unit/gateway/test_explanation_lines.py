@@ -27,6 +27,16 @@ PROFILE = DeviceProfile("motor-1", "lab/motor-1", FAST, RATE_HZ, (Channel("drive
 BIRTH = Birth(PROFILE, 1, 0, NAMES, WINDOW, WINDOW)
 #: The drive end's bearing, 6205-2RS, at the speed that the recordings name.
 BEARING = Geometry(rpm=1797, rollers=9, roller_mm=7.94, pitch_mm=39.04, envelope_bins=ENVELOPE_BINS)
+#: Recordings of CWRU at 1797 rpm, and the line of the part that was damaged.
+DAMAGED = {
+    "OR@6_7_DE48": "BPFO",
+    "OR@6_14_DE48": "BPFO",
+    "IR_7_DE48": "BPFI",
+    "IR_14_DE48": "BPFI",
+    "B_7_DE48": "BSF",
+    "B_14_DE48": "BSF",
+}
+PAGE = Path(__file__).parents[3] / "docs" / "explanation.md"
 
 
 def test_bands_have_their_frequencies() -> None:
@@ -84,7 +94,7 @@ def recorded():
     if not folder:
         pytest.skip("TOCSIN_DATASETS is not set: point it to the folder of the real recordings")
     found = {}
-    for name in ("Normal", "OR@6_7_DE48", "IR_7_DE48"):
+    for name in ("Normal", *DAMAGED):
         signal = np.load(Path(folder) / "cwru48k" / f"1797_{name}.npz")["DE"].ravel()[: 240 * 1024]
         windows = np.lib.stride_tricks.sliding_window_view(signal, WINDOW)[:: WINDOW // 4]
         if name == "Normal":
@@ -111,3 +121,13 @@ def test_a_recorded_race_is_told_by_its_line_and_never_by_another(recorded, reco
     assert told[line] > 0.5 * len(every)
     assert next(found for why in every for found in why.lines).sentence.startswith("envelope-")
     assert detector.explain(judged, len(faulty) - 1).lines == ()
+
+
+def test_the_page_shows_how_often_each_recorded_damage_is_told(recorded) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for name, features in recorded.items():
+        deviations = np.clip(features / 64.0, -30.0, 30.0)
+        told = Counter(next((line.name for line in lines_of(BIRTH, BEARING, row)), "") for row in deviations)
+        right = told[DAMAGED[name]] if name in DAMAGED else 0
+        shares = [round(100 * part / len(features)) for part in (right, len(features) - right - told[""], told[""])]
+        assert f"| {name} | {len(features)} | {' | '.join(map(str, shares))} |" in page
