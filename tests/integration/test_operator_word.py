@@ -71,6 +71,9 @@ class Plant:
     def alarms(self, active=True):
         return self.cloud.get("/api/alarms", active=active)
 
+    def drifts(self):
+        return self.cloud.get("/api/drifts", asset=ASSET)
+
     def words(self):
         return self.cloud.get("/api/normal", asset=ASSET)
 
@@ -91,14 +94,14 @@ def plant(tmp_path):
             opened.send(640)
             opened.send(960, shift=9.0)
             until(opened.alarms, "the alarm in the cloud")
-            until(lambda: opened.cloud.get("/api/drifts", asset=ASSET), "the drift in the cloud")
+            until(lambda: [d["kind"] for d in opened.drifts()] == ["sudden"], "the drift in the cloud")
             yield opened
         finally:
             opened.close()
 
 
 def test_a_word_reaches_a_gateway_that_was_killed_from_a_cloud_that_was_killed(plant):
-    [drift] = plant.cloud.get("/api/drifts", asset=ASSET)
+    [drift] = plant.drifts()
     assert (drift["kind"], drift["since_ns"]) == ("sudden", 640 * 10**9)
     plant.kill_gateway()
     environment = plant.cloud._environment
@@ -134,7 +137,7 @@ def test_an_operator_says_it_in_the_console(plant, tmp_path):
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(PATIENCE_SECONDS * 1000)
         page.goto(plant.cloud.url + "/")
-        page.get_by_text("operating point not seen while healthy").wait_for()
+        page.get_by_text("operating point: not seen while healthy").wait_for()
         page.screenshot(path=tmp_path / "change.png", full_page=True)
         page.get_by_role("button", name="This is normal").click()
         page.get_by_label("Your name").fill("M. Kühn")
