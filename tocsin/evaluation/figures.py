@@ -214,7 +214,10 @@ def exam_figures(exam: str, parts: list[TrialFigures], seed: int) -> dict[str, f
         row[f"{name}_interval"] = None if math.isnan(low) else [low, high]
     row["events"] = sum(part.events for part in parts)
     row["events_caught"] = sum(len(part.delays_seconds) for part in parts)
-    row["events_at_one_false_alarm_a_day"] = sum(part.events_at_one_false_alarm_a_day for part in parts)
+    # A rate of one a day says nothing where no recording has a day of healthy rows.
+    measurable = any(part.healthy_days >= 1.0 for part in parts)
+    found = sum(part.events_at_one_false_alarm_a_day for part in parts)
+    row["events_at_one_false_alarm_a_day"] = found if measurable else None
     row["provisional_trials"] = sum(part.provisional for part in parts)
     if exam == "NAB":
         for profile in nab.PROFILES:
