@@ -30,13 +30,13 @@ class History:
 
     def __init__(self, columns: int) -> None:
         self._columns = columns
-        #: For each size, oldest first: mean and time of the first block of each bucket.
-        self._sizes: list[list[tuple[Floats, int]]] = [[]]
+        #: For each size, oldest first: mean and time of the first block of each bucket; four bytes a number, as stored.
+        self._sizes: list[list[tuple[NDArray[np.float32], int]]] = [[]]
 
     def add(self, block: Floats, time_ns: int) -> None:
         """Take in the block that began at `time_ns`."""
         size = 0
-        self._sizes[0].append((block, time_ns))
+        self._sizes[0].append((block.astype(np.float32), time_ns))
         while len(self._sizes[size]) > PER_SIZE:
             (first, begin), (second, _) = self._sizes[size][:2]
             del self._sizes[size][:2]
@@ -44,7 +44,7 @@ class History:
                 return
             if size + 1 == len(self._sizes):
                 self._sizes.append([])
-            self._sizes[size + 1].append((0.5 * (first + second), begin))
+            self._sizes[size + 1].append((np.float32(0.5) * (first + second), begin))
             size += 1
 
     def buckets(self) -> tuple[Floats, Floats, NDArray[np.int64]]:
@@ -55,7 +55,7 @@ class History:
                 means.append(mean)
                 counts.append(float(1 << size))
                 times.append(time_ns)
-        stacked = np.array(means) if means else np.zeros((0, self._columns))
+        stacked = np.array(means, np.float64) if means else np.zeros((0, self._columns))
         return stacked, np.array(counts), np.array(times, np.int64)
 
     def latest(self, blocks: int) -> Floats:
@@ -70,7 +70,11 @@ class History:
     def fields(self) -> dict[str, Any]:
         """Everything that later answers depend on."""
         means, _, times = self.buckets()
-        return {"means": means, "times": times.tolist(), "sizes": [len(buckets) for buckets in self._sizes]}
+        return {
+            "means": means.astype(np.float32),
+            "times": times.tolist(),
+            "sizes": [len(buckets) for buckets in self._sizes],
+        }
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Self:
@@ -79,7 +83,7 @@ class History:
         if sum(sizes) != len(times) or len(means) != len(times) or not 1 <= len(sizes) <= SIZES:
             raise ValueError("the buckets of the history do not fit together")
         restored = cls(means.shape[1])
-        entries = list(zip(means, (int(time) for time in times), strict=True))
+        entries = list(zip(means.astype(np.float32), (int(time) for time in times), strict=True))
         end = len(entries)
         restored._sizes = []
         for size in sizes:
