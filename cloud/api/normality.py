@@ -78,7 +78,7 @@ def get_words(tier: Tier, asset: str | None = None, newest: Annotated[int, Query
 def post_word(question: Question, tier: Tier) -> list[Word]:
     """Say that an asset is normal: its alarm ends and its devices are calibrated anew. Follow it at ``/api/normal``.
 
-    A word about the asset that still waits for an answer is returned in place of a new one.
+    A word about the asset that no gateway has answered yet is returned in place of a new one.
     """
     return [word_of(row) for row in tier.words.ask(question.asset, question.by, question.alarm, question.since_ns)]
 

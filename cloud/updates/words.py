@@ -2,7 +2,7 @@
 
 The word is stored before anything is sent, signed with the key of model images, and due on its gateway's topic over
 every connection until that gateway answers; then it is taken from the broker. A word about an asset that waits for an
-answer is not asked a second time.
+answer is not asked a second time; one that waits for readings gives way to a newer one.
 """
 
 import logging
@@ -72,9 +72,11 @@ class OperatorWords:
         standing = {row.gateway: row.identifier for row in reversed(self._facts.alarms(active=True, asset=asset))}
         with self._relations.transaction() as session:
             query = select(WordRow).where(WordRow.asset == asset, WordRow.state.not_in(ENDED))
-            waiting = list(session.scalars(query))
-            if waiting:
-                return waiting
+            unfinished = list(session.scalars(query))
+            if any(row.state == "asked" for row in unfinished):
+                return unfinished
+            for row in unfinished:  # a device that it waits for may be silent for good
+                row.state, row.sentence = "refused", f"Given up for a newer word. {row.sentence}"
             identifier, asked_ns = secrets.token_hex(8), time.time_ns()
             rows = [
                 WordRow(

@@ -119,6 +119,17 @@ def test_what_changed_is_told_beside_the_alarm(client, known):
     assert not change.open
 
 
+def test_a_word_that_waits_for_a_silent_device_gives_way_to_a_newer_one(known):
+    [first] = known.words.ask(ASSET, "K")
+    apply(known, Answer(first.identifier, ASSET, "waiting", "pump-1 waits for 9 more readings.", None))
+    [second] = known.words.ask(ASSET, "K")
+    assert second.identifier != first.identifier
+    assert [(row.state, row.sentence) for row in known.words.words()] == [
+        ("asked", ""),
+        ("refused", "Given up for a newer word. pump-1 waits for 9 more readings."),
+    ]
+
+
 def test_words_outlive_the_cloud(known):
     known.words.ask(ASSET, "K")
     assert [row.state for row in type(known.words)(known.relations, known.facts, known.words._signing_key).words()] == [
