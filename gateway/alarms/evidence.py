@@ -192,7 +192,9 @@ def _limit(path: NDArray[np.float64], span: int, rate_per_reading: float) -> flo
     height = max(tempered, sum(peaks) / len(peaks)) if peaks else tempered
     excursions_per_reading = max(len(peaks), 1) / len(path)
     limit = level + height * max(0.0, math.log(excursions_per_reading / rate_per_reading))
-    # One great excursion, a run-in for example, is no measure of the others: beyond the highest that was seen, only
+    # One great excursion, a run-in for example, is no measure of the others: they alone say how far to go beyond it,
     # for the readings that the healthy part lacks to show one alarm.
-    highest = float(path.max()) + tempered * max(0.0, -math.log(rate_per_reading * len(path)))
+    others = sorted(peaks)[:-1]
+    beyond = max(tempered, sum(others) / len(others)) if others else tempered
+    highest = float(path.max()) + beyond * max(0.0, -math.log(rate_per_reading * len(path)))
     return max(min(limit, highest), LOWEST_LIMIT)
