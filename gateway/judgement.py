@@ -164,21 +164,19 @@ class DeviceJudge:
         """A checkpoint: everything that later verdicts depend on. None while there is no detector yet."""
         if self.detector is None:
             return None
-        return portable.pack(
-            _STATE,
-            {
-                "detector": self.detector.state(),
-                "boot": self._stretch_of[0],
-                "stretch": self._stretch_of[1],
-                "stretches": self._stretch,
-                "learns": self.learns,
-                "watch": None if self._watch is None else self._watch.state(),
-            },
-        )
+        fields: dict[str, portable.Value] = {
+            "detector": self.detector.state(),
+            "boot": self._stretch_of[0],
+            "stretch": self._stretch_of[1],
+            "stretches": self._stretch,
+            "learns": self.learns,
+            "watch": None if self._watch is None else self._watch.state(),
+        }
+        return portable.compressed(portable.pack(_STATE, fields))
 
     def restore(self, checkpoint: bytes) -> None:
         """Go on from a checkpoint; GatewayError if it cannot be read."""
-        fields = portable.unpack(checkpoint, _STATE)
+        fields = portable.unpack(portable.expanded(checkpoint, _STATE), _STATE)
         try:
             self.detector = DeviceDetector.from_state(fields["detector"])
             self._stretch_of = (fields["boot"], fields["stretch"])

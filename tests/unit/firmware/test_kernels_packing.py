@@ -194,7 +194,7 @@ def test_damaged_packings_are_refused(target):
 
 
 def test_unknown_names_are_told_those_that_exist():
-    with pytest.raises(UsageError, match="choose one of cortex-m0, .*cortex-m4"):
+    with pytest.raises(UsageError, match=r"choose one of cortex-m0, .*cortex-m4"):
         core_named("riscv")
     with pytest.raises(UsageError, match="cortex-m0-bytes"):
         kernel_named("riscv")
