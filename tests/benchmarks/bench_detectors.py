@@ -28,4 +28,5 @@ def test_cost_of_a_reading(capsys: pytest.CaptureFixture[str]) -> None:
     assert fleet.microseconds_per_reading < river.microseconds_per_reading
     assert fleet.state_bytes is not None
     assert fleet.state_bytes <= STATE_BYTES_MAX
+    assert result.rescoring.checkpoint_bytes <= STATE_BYTES_MAX
     assert result.rescoring.year_minutes <= YEAR_MINUTES_MAX

@@ -61,6 +61,7 @@ class Rescoring:
     readings: int
     seconds: float
     resident_megabytes_grown: float
+    checkpoint_bytes: int
 
     @property
     def year_minutes(self) -> float:
@@ -212,7 +213,7 @@ def _rescored(days: float) -> Rescoring:
         if place == 0:
             resident, seconds = _resident_megabytes(), 0.0
         place += len(values)
-    return Rescoring(days, place - _PIECE_ROWS, seconds, _resident_megabytes() - resident)
+    return Rescoring(days, place - _PIECE_ROWS, seconds, _resident_megabytes() - resident, len(judge.state() or b""))
 
 
 def _message(begin: int, values: Floats) -> Data:

@@ -66,7 +66,8 @@ def _rescoring(result: Result) -> str:
     return (
         f"One asset with a device of 8 channels, {found.days:g} days at one reading a second ({found.readings:,} "
         f"readings) rescored in {found.seconds:,.0f} s of one core, memory grown by "
-        f"{found.resident_megabytes_grown:.1f} MB meanwhile: extrapolated, {found.year_minutes:.0f} minutes a year."
+        f"{found.resident_megabytes_grown:.1f} MB meanwhile: extrapolated, {found.year_minutes:.0f} minutes a year. "
+        f"What the gateway stores of it then, drift watch included: {_kilobytes(found.checkpoint_bytes)}."
     )
 
 

@@ -28,5 +28,6 @@ def test_the_committed_result_meets_its_goals():
     assert fleet.microseconds_per_reading < river.microseconds_per_reading
     assert fleet.state_bytes is not None
     assert fleet.state_bytes <= 20_000
+    assert RESULT.rescoring.checkpoint_bytes <= 20_000
     assert RESULT.rescoring.days >= 30.0
     assert RESULT.rescoring.seconds * YEAR_ROWS / RESULT.rescoring.readings <= 30.0 * 60.0
