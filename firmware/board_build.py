@@ -51,6 +51,9 @@ _FLAGS = (
     "-Wl,--gc-sections",
     *WARNINGS,
 )
+#: How the core is compiled, fast or small; loops of layers always as their kernel says, which is how they are counted.
+_FAST, _SMALL = "-O2", "-Os"
+_LAYER_SOURCES = ("tocsin_layer.c", "tocsin_dense.c", "tocsin_convolution.c")
 _OVERFLOW = re.compile(r"section '[^']*' will not fit in region '(\w+)': overflowed by (\d+) bytes")
 
 
@@ -166,18 +169,19 @@ def build_board(
     generated = _generated(board, inside, model, chosen)
     command = [
         *(*packaged_compiler(), "-target", "thumb-freestanding-eabi", f"-mcpu={board.zig_cpu}"),
-        *(model.kernel.optimization, _SYMBOLS if chosen.small else _NO_DEBUGGING),
+        *((_SMALL, _SYMBOLS) if chosen.small else (_FAST, _NO_DEBUGGING)),
         *_FLAGS,
         *(f"-D{name}" for name in (*model.kernel.all_defines, *model.core_defines)),
     ]
     sources = _sources(board, model)
-    folder = output_folder / f"{board.name}-{inside.birth.profile.device}-{_digest(command, sources, generated)}"
+    digest = _digest([*command, model.kernel.optimization], sources, generated)
+    folder = output_folder / f"{board.name}-{inside.birth.profile.device}-{digest}"
     if not folder.is_dir():
         try:
             output_folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{output_folder} is no folder ({error.strerror}); give another --out") from error
-        _build(board, inside, command, sources, generated, folder)
+        _build(board, inside, command, model.kernel.optimization, sources, generated, folder)
     return BoardFirmware(board, inside, model, folder / "tocsin.elf", folder / "tocsin.bin", folder / "tocsin.hex")
 
 
@@ -223,6 +227,7 @@ def _build(
     board: Board,
     device: BoardDevice,
     command: list[str],
+    layer_optimization: str,
     sources: list[Path],
     generated: dict[str, str],
     folder: Path,
@@ -239,14 +244,17 @@ def _build(
         includes = [f"-I{path}" for path in (*(C_FOLDER / name for name in _INCLUDES), _port(board))]
         compiled = [*(path for path in sources if path.suffix in (".c", ".S")), made / board_device.SOURCE_NAME]
         # What depends on the device is named absolutely: the compiler's cache takes a relative name for the same file
-        # in any folder. It is compiled by itself, without words for the linker, so that the rest stays in the cache.
-        alone = [*(word for word in command if not word.startswith("-Wl,")), *includes, f"-I{made}", "-c"]
+        # in any folder. It is compiled by itself, without words for the linker, so that the rest stays in the cache. So
+        # are the loops of layers where they are optimized otherwise than the core.
+        alone = [*(word for word in command if not word.startswith("-Wl,")), *includes, "-c"]
+        apart = layer_optimization not in command
         linked = []
         for path in compiled:
             own = board_device.HEADER_NAME in path.read_text(encoding="utf-8")
-            linked.append(made / path.with_suffix(".o").name if own else path)
-            if own:
-                _compile([*alone, str(path), "-o", str(linked[-1])], made, board, device)
+            words = [f"-I{made}"] if own else [layer_optimization] if apart and _runs_layers(path) else []
+            linked.append(made / path.with_suffix(".o").name if words else path)
+            if words:
+                _compile([*alone, *words, str(path), "-o", str(linked[-1])], made, board, device)
         script = f"-Wl,-T,{_port(board) / f'{board.name}.ld'}"
         _compile([*command, *includes, script, *map(str, linked), "-o", elf.name], made, board, device)
         for path in linked:
@@ -260,6 +268,10 @@ def _build(
         except OSError as error:
             if not folder.is_dir():  # otherwise another process was faster with the same build
                 raise FirmwareError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _runs_layers(path: Path) -> bool:
+    return path.suffix == ".c" and (path.parent.name == "kernels" or path.name in _LAYER_SOURCES)
 
 
 def _compile(command: list[str], folder: Path, board: Board, device: BoardDevice) -> None:

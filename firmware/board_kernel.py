@@ -17,15 +17,15 @@ from shared.signal.definition import FAST_WINDOW_MIN, KIND_FAST
 
 #: What counting needs: of the extra `firmware`, as the compiler is.
 _EMULATOR = ("unicorn", "capstone", "elftools")
-#: How a firmware is compiled: fast or small.
-_FAST, _SMALL = "-O2", "-Os"
+#: For plain blocks, which take up to a third fewer instructions so; everything else takes fewest as its kernel says.
+_PLAIN_OPTIMIZATION = "-O2"
 
 
 @dataclass(frozen=True, slots=True)
 class BoardModel:
     """`content` is what `image` says; `memory_bytes` is what the kernel needs between the layers.
 
-    `core_defines` leave out of the core what the model does not need.
+    `kernel` is without what the model does not need; `core_defines` leave the same out of the core.
     """
 
     core: Core
@@ -56,17 +56,17 @@ def board_model(board: Board, image: bytes, content: ImageContent, options: Boar
     """
     core = core_compiled_as(board.zig_cpu)
     kernel = chosen_kernel(core, worst_case=options.worst_case, small=options.small)
-    kernel = replace(kernel, optimization=_SMALL if options.small else _FAST)
     if content.target != core.target:
         content = pack_image(content, core.target)
         image = model_image.seal(model_image.encode(content))
     layers = content.layers
-    core_defines: tuple[str, ...] = ()
-    if options.small:
-        longest = content.window if content.kind == KIND_FAST else FAST_WINDOW_MIN
-        core_defines = (f"TOCSIN_WINDOW_LIMIT={longest}",)
-        dense_only = all(layer.kind == LAYER_DENSE for layer in layers)
-        kernel = without_unused(kernel, plain_rows=plain_rows(content)[0], dense_only=dense_only)
+    longest = content.window if content.kind == KIND_FAST else FAST_WINDOW_MIN
+    core_defines = (f"TOCSIN_WINDOW_LIMIT={longest}",)
+    dense_only = all(layer.kind == LAYER_DENSE for layer in layers)
+    plain = plain_rows(content)[0]
+    kernel = without_unused(kernel, plain_rows=plain, dense_only=dense_only)
+    if plain and not options.small:
+        kernel = replace(kernel, optimization=_PLAIN_OPTIMIZATION)
     memory = plan_memory(layers, kernel, scored=True).total_bytes if layers else 0
     return BoardModel(core, kernel, image, content, memory, core_defines)
 

@@ -9,9 +9,8 @@ from shared.quantized.targets import target_name
 def model_lines(model: BoardModel) -> list[str]:
     """How the model is packed and what it costs, as far as that is known here."""
     content = model.content
-    lines = [
-        f"kernel {model.kernel.name}, which runs images packed for {target_name(model.core.target)}, and any other"
-    ]
+    target = target_name(model.core.target)
+    lines = [f"kernel {model.kernel.name} for images packed for {target}, built for this model alone"]
     if not content.layers:
         return lines
     plain, rows = model.plain_rows

@@ -24,10 +24,16 @@ def build(
     first_boot: Annotated[int, typer.Option(help="Lowest boot number, for a board that lost its count.")] = 1,
     image: Annotated[Path | None, typer.Option(help="A model image instead of the device's own.")] = None,
     worst_case: Annotated[
-        bool, typer.Option("--worst-case", help="The kernel with the least largest time, not the least mean.")
+        bool,
+        typer.Option(
+            "--worst-case", help="The kernel with the least instructions for the worst input, not in the mean."
+        ),
     ] = False,
     small: Annotated[
-        bool, typer.Option("--small", help="The kernel with the least memory, and nothing that the model does not use.")
+        bool,
+        typer.Option(
+            "--small", help="Least flash and RAM. Models of fewer than about 1,000 products are also fastest so."
+        ),
     ] = False,
 ) -> None:
     """Build the C device: as a program of this machine, or with --board as the firmware of a board."""
@@ -116,9 +122,9 @@ def flash(
     sensor: Annotated[Path | None, typer.Option(help="Your sensor.py (MicroPython).")] = None,
     image: Annotated[Path | None, typer.Option(help="A model image instead of the device's own (C).")] = None,
     worst_case: Annotated[
-        bool, typer.Option("--worst-case", help="Build with the kernel of the least largest time (C).")
+        bool, typer.Option("--worst-case", help="Build with the kernel for the worst input, not the mean (C).")
     ] = False,
-    small: Annotated[bool, typer.Option("--small", help="Build with the kernel of the least memory (C).")] = False,
+    small: Annotated[bool, typer.Option("--small", help="Build for least flash and RAM (C).")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps, touch no board.")] = False,
 ) -> None:
     """Put the firmware onto a board, read it back and compare."""

@@ -21,8 +21,8 @@ _PER_LINE = 24
 class BoardOptions:
     """What a build decides for its board: `usarts` are those of the gateway's line and of the samples line.
 
-    `worst_case`: the kernel with the least largest number of instructions instead of the least mean; `small`: the one
-    with the least memory, and nothing that this model does not need.
+    `worst_case`: the kernel with the least largest number of instructions instead of the least mean; `small`: least
+    flash and RAM.
     """
 
     baud: int = 115_200

@@ -30,8 +30,9 @@ class Kernel:
 class Core:
     """A processor: the compiler's name for it, and Unicorn's (None: QEMU runs it).
 
-    `kernels` are those that it can run. A build takes `fast`, the one with the least mean of instructions; `steady`,
-    the one with the least largest number; or `small`, the one with the least code and memory.
+    `kernels` are those that it can run. A build takes `fast`, the one with the least mean of instructions for models of
+    a thousand products and more; `steady`, the one with the least largest number; or `small`, the one with the least
+    code and memory.
     """
 
     name: str
@@ -111,7 +112,7 @@ def kernel_named(name: str) -> Kernel:
 
 
 def chosen_kernel(core: Core, *, worst_case: bool = False, small: bool = False) -> Kernel:
-    """What a build for `core` takes: least mean of instructions, least largest number, or least memory.
+    """What a build for `core` takes: its `fast`, `steady` or `small` kernel.
 
     UsageError where both are asked for.
     """
@@ -121,7 +122,7 @@ def chosen_kernel(core: Core, *, worst_case: bool = False, small: bool = False) 
 
 
 def without_unused(kernel: Kernel, *, plain_rows: int, dense_only: bool) -> Kernel:
-    """The kernel without what one model does not need; other models are then refused by the firmware."""
+    """The kernel without what one model does not need; the firmware then refuses packed images that need it."""
     defines = list(kernel.defines)
     if not plain_rows:
         defines.append("TOCSIN_KERNEL_NO_PLAIN")
