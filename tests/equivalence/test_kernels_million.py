@@ -6,45 +6,21 @@ Each engine runs all of them itself; no byte counts twice because several engine
 import importlib.util
 import shutil
 
-import numpy as np
 import pytest
 
 pytest.importorskip("tflite", reason="tflite is not installed: pip install 'tocsin[dev]'")
 
 from batched_kernels import PortableLayers, batched_outputs
-from kernel_cases import CASES, made
-from tflite_chains import drawn_chains, extreme_chains
+from million_outputs import all_chains, assert_same_bytes, assert_same_cases
 
-from firmware.bench.measure import expected
 from firmware.build import find_compiler, packaged_compiler
 from firmware.errors import CompilerError
 from firmware.kernels.cores import CORES, core_named, kernel_named
 
-#: What each engine is compared in; of those without extremes, at least so many stand in outputs that are all different.
-COMPARED_BYTES, DIFFERENT_BYTES_MIN = 1_376_736, 1_000_000
 PAIRS = [(core.name, kernel) for core in CORES.values() for kernel in core.kernels]
 
 
-@pytest.fixture(scope="module")
-def wanted():
-    """Model name -> outputs by NumPy; counted are the bytes of outputs that differ from those of all other inputs."""
-    outputs = {chain.name: expected(chain.layers, chain.inputs) for chain in (*drawn_chains(), *extreme_chains())}
-    distinct = sum(np.unique(outputs[chain.name], axis=0).size for chain in drawn_chains())
-    assert distinct >= DIFFERENT_BYTES_MIN
-    assert all(len(np.unique(outputs[chain.name])) > 250 for chain in drawn_chains())
-    return outputs
-
-
-def same_bytes(wanted, infer):
-    """Every byte of every model."""
-    compared = 0
-    for chain in (*drawn_chains(), *extreme_chains()):
-        np.testing.assert_array_equal(infer(chain), wanted[chain.name], err_msg=chain.name)
-        compared += wanted[chain.name].size
-    assert compared == COMPARED_BYTES
-
-
-def test_litert(wanted):
+def test_litert():
     pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install 'tocsin[train]'")
     from cloud.training.convert import interpreter_of
 
@@ -58,19 +34,17 @@ def test_litert(wanted):
         interpreter.invoke()
         return interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).reshape(len(chain.inputs), -1)
 
-    same_bytes(wanted, infer)
+    assert_same_bytes(map(infer, all_chains()))
 
 
 @pytest.mark.parametrize("find", [find_compiler, packaged_compiler], ids=["cc", "zig"])
-def test_portable_c(wanted, tmp_path, find):
+def test_portable_c(tmp_path, find):
     try:
         library = PortableLayers(find(), tmp_path)
     except CompilerError as error:
         pytest.skip(str(error))
-    same_bytes(wanted, lambda chain: library.outputs(chain.layers, chain.inputs))
-    for name in CASES:
-        layers, inputs = made(name)
-        np.testing.assert_array_equal(library.outputs(layers, inputs), expected(layers, inputs), err_msg=name)
+    assert_same_bytes(library.outputs(chain.layers, chain.inputs) for chain in all_chains())
+    assert_same_cases(library.outputs)
 
 
 @pytest.mark.skipif(
@@ -78,8 +52,8 @@ def test_portable_c(wanted, tmp_path, find):
     reason="unicorn, capstone, ziglang or pyelftools is not installed: pip install 'tocsin[firmware]'",
 )
 @pytest.mark.parametrize(("core_name", "kernel_name"), PAIRS)
-def test_kernel(wanted, core_name, kernel_name):
+def test_kernel(core_name, kernel_name):
     core, kernel = core_named(core_name), kernel_named(kernel_name)
     if core.unicorn_name is None and shutil.which("qemu-system-arm") is None:
         pytest.skip("qemu-system-arm is not on the path: apt install qemu-system-arm")
-    same_bytes(wanted, lambda chain: batched_outputs(core, kernel, chain.layers, chain.inputs))
+    assert_same_bytes(batched_outputs(core, kernel, chain.layers, chain.inputs) for chain in all_chains())
