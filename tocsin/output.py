@@ -8,20 +8,20 @@ from pathlib import Path
 from shared.errors import TocsinError, UsageError
 
 
-def check_out(out: Path, inputs: Iterable[str]) -> None:
+def check_out(out: Path, inputs: Iterable[str], option: str = "--out") -> None:
     """UsageError if `out` is a folder, lies in none that can be written, or is one of the recordings `inputs`."""
     if not out.parent.is_dir():
-        raise UsageError(f"the folder {out.parent} of --out does not exist; make it, or choose another --out")
+        raise UsageError(f"the folder {out.parent} of {option} does not exist; make it, or choose another {option}")
     if out.is_dir():
-        raise UsageError(f"--out {out} is a folder; name a file in it")
+        raise UsageError(f"{option} {out} is a folder; name a file in it")
     if not os.access(out if _is_device(out) else out.parent, os.W_OK):
-        raise UsageError(f"--out {out} cannot be written (no permission); choose another one")
+        raise UsageError(f"{option} {out} cannot be written (no permission); choose another one")
     for text in inputs:
         source = Path(text) if Path(text).exists() else Path(text.rpartition("::")[0])
         if (source.is_file() and out.exists() and source.samefile(out)) or (
             source.is_dir() and source.samefile(out.parent)
         ):
-            raise UsageError(f"--out {out} would become part of the recording {source}; choose another one")
+            raise UsageError(f"{option} {out} would become part of the recording {source}; choose another one")
 
 
 def write_whole(out: Path, lines: Iterable[str]) -> None:

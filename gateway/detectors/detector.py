@@ -80,6 +80,6 @@ def healthy_limits(rows: Floats) -> tuple[Floats, Floats]:
     """
     mean, variance = healthy_moments(rows)
     deviation = np.sqrt(variance)
-    still = deviation <= np.abs(mean) * 1e-9
+    still = deviation <= np.abs(mean) * 1e-12
     deviation = np.where(still, np.maximum(np.abs(mean) * 1e-3, 1e-9), deviation)
     return mean, np.where(np.isfinite(rows).any(axis=0), deviation, 1.0)

@@ -169,7 +169,9 @@ class DeviceDetector:
         starts = ages == 1
         made = RowFeatures if kind == SLOW else WindowFeatures
         features, found = made.fit(times_ns, starts, ordered, (mean[order], scale[order]))
-        level, levels = Level.fit(found.part(judged), share_limit=1.0 if kind == SLOW else WINDOW_SHARE_LIMIT)
+        level, levels = Level.fit(
+            found.part(judged), share_limit=1.0 if kind == SLOW else WINDOW_SHARE_LIMIT, relations=len(order) > 1
+        )
         detector = cls(birth, order, features, level, Tightening(levels), Evidence(0.0, 0.0, 1, 1))
         detector.false_alarms_per_day = false_alarms_per_day
         detector.commissioned_provisionally = detector.provisional

@@ -3,15 +3,20 @@
 The level is the natural logarithm of a squared distance. Prototypes take part as far as they generalise: the ratio of
 distances out of block and within tells whether the healthy part shows all that is healthy. Where it does, what was
 kept is a good picture; where it does not, every new state would look strange.
+
+What was kept knows no relation between channels. So the distances are the level in its place where they stand that much
+higher (`_lead`): beyond their own healthy tail where one cloud explains the healthy rows, and farther the more their
+distances scatter, as they do where states come and go that no covariance describes.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors.calibration import effective_readings, out_of_block
+from gateway.detectors.calibration import FLAGGED_ONE_IN, effective_readings, out_of_block, tail_quantile
 from gateway.detectors.prototypes import Prototypes
 from gateway.detectors.row_features import Found
 from gateway.detectors.session import distance_of_session, out_of_fold, recentred
@@ -26,6 +31,9 @@ RATIO_LIMIT = 2.2
 WINDOW_SHARE_LIMIT = 0.5
 #: Rows that are fitted at most; longer healthy parts are thinned evenly.
 FIT_ROWS = 6000
+#: One cloud's healthy distances are at most this many times as wide as a Gaussian one's; beyond, the distances need so
+#: much more of a lead over the kept rows to be heard beside them.
+ONE_CLOUD, LEAD_PER_CLOUD = 1.6, 4.0
 _LEAST_DISTANCE = 0.01
 
 
@@ -39,10 +47,15 @@ class Level:
         self.share = share
         self._middle = np.zeros(2)
         self._spread = np.ones(2)
+        #: What the distances' standing must exceed the mixed one by to be the level in its place.
+        self._lead = math.inf
 
     @classmethod
-    def fit(cls, found: Found, *, share_limit: float = 1.0) -> tuple["Level", Floats]:
-        """Distances of healthy features, and the levels (n,) of these by models of the other blocks."""
+    def fit(cls, found: Found, *, share_limit: float = 1.0, relations: bool = True) -> tuple["Level", Floats]:
+        """Distances of healthy features, and the levels (n,) of these by models of the other blocks.
+
+        `relations`: there are several channels, so that the distances may see what the kept rows cannot.
+        """
         step = -(-len(found.states) // FIT_ROWS)
         thinned = found.part(slice(None, None, step))
         distances = [WhitenedDistance.fit(block) for block in thinned.blocks]
@@ -59,6 +72,8 @@ class Level:
         if level.prototypes is not None:
             second = np.log(out_of_block(thinned.states, lambda rows: Prototypes.fit(rows).score_many))
             level._middle[1], level._spread[1] = _standard(second)
+            if relations:
+                level._lead = level._lead_of(first, second, within)
         levels = level._fused(first, second)
         if step == 1:
             return level, levels
@@ -92,7 +107,7 @@ class Level:
 
         level = made(np.arange(count))
         pairs = out_of_fold(count, lambda rows, fold: made(rows)._logs(thinned.part(fold)))
-        level._spread = self._spread
+        level._spread, level._lead = self._spread, self._lead
         middle = np.median(pairs, axis=0)
         level._middle = middle + several * np.maximum(self._middle - middle, 0.0)
         levels = level._fused(pairs[:, 0], None if self.prototypes is None else pairs[:, 1])
@@ -143,16 +158,31 @@ class Level:
             share = np.array([[levels[number].share] for number in numbers])
             middle = stacked([levels[number]._middle for number in numbers])[:, None]
             spread = stacked([levels[number]._spread for number in numbers])[:, None]
-            fused[numbers] = _in_one_scale(fused[numbers], second, share, middle, spread)
+            lead = np.array([[levels[number]._lead] for number in numbers])
+            fused[numbers] = _in_one_scale(fused[numbers], second, share, middle, spread, lead)
         return fused, tuple(added), deviations[0]
+
+    def _lead_of(self, first: Floats, second: Floats, within: Sequence[Floats]) -> float:
+        """From levels (n,) out of block, and the distances of every block within: both pass their thresholds as rarely,
+        and the more the healthy rows look like several clouds, the less the distances have to say."""
+        standing = (first - self._middle[0]) / self._spread[0]
+        other = (second - self._middle[1]) / self._spread[1]
+        mixed = (1.0 - self.share) * standing + self.share * other
+        beside = tail_quantile(standing, FLAGGED_ONE_IN) - tail_quantile(mixed, FLAGGED_ONE_IN)
+        clouds = _clouds(_mean_log(within), self.distances[0].features)
+        return beside + LEAD_PER_CLOUD * max(clouds - ONE_CLOUD, 0.0)
 
     def _fused(self, first: Floats, second: Floats | None) -> Floats:
         """The distances' level, with that of the prototypes in its scale by their share."""
-        return first if second is None else _in_one_scale(first, second, self.share, self._middle, self._spread)
+        return (
+            first
+            if second is None
+            else _in_one_scale(first, second, self.share, self._middle, self._spread, self._lead)
+        )
 
     def fields(self) -> dict[str, Any]:
         """Everything that levels depend on."""
-        own: dict[str, Any] = {"share": self.share, "middle": self._middle, "spread": self._spread}
+        own: dict[str, Any] = {"share": self.share, "middle": self._middle, "spread": self._spread, "lead": self._lead}
         for number, distance in enumerate(self.distances):
             own |= {f"distance {number} {name}": value for name, value in distance.fields().items()}
         if self.prototypes is not None:
@@ -171,17 +201,28 @@ class Level:
         prototypes = Prototypes.from_fields(of("prototypes ")) if share > 0.0 else None
         restored = cls(distances, prototypes, share)
         restored._middle, restored._spread = fields["middle"], fields["spread"]
+        restored._lead = fields.get("lead", math.inf)
         return restored
 
 
-def _in_one_scale(first: Floats, second: Floats, share: Floats | float, middle: Floats, spread: Floats) -> Floats:
+def _in_one_scale(
+    first: Floats, second: Floats, share: Floats | float, middle: Floats, spread: Floats, lead: Floats | float
+) -> Floats:
     """The first level, with the second in its scale by its share; `middle` and `spread` (..., 2)."""
     standard = (first - middle[..., 0]) / spread[..., 0]
     other = (second - middle[..., 1]) / spread[..., 1]
-    return np.asarray(((1.0 - share) * standard + share * other) * spread[..., 0] + middle[..., 0])
+    mixed = (1.0 - share) * standard + share * other
+    return np.asarray(np.maximum(mixed, standard - lead) * spread[..., 0] + middle[..., 0])
 
 
-def _mean_log(scores: list[Floats]) -> Floats:
+def _clouds(logs: Floats, features: int) -> float:
+    """How much wider the upper half of healthy log distances (n,) lies than that of one Gaussian cloud in so many
+    features, whose squared distances are chi-squared."""
+    gaussian = 1.645 * math.sqrt(2.0 / features)
+    return (float(np.quantile(logs, 0.95)) - float(np.median(logs))) / gaussian
+
+
+def _mean_log(scores: Sequence[Floats]) -> Floats:
     total = np.log(scores[0] + _LEAST_DISTANCE)
     for score in scores[1:]:
         total = total + np.log(score + _LEAST_DISTANCE)

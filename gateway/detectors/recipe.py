@@ -35,7 +35,7 @@ def healthy_scale(kind: str, values: NDArray[np.float64]) -> tuple[NDArray[np.fl
     mean = known.sum(axis=0) / np.maximum(present.sum(axis=0), 1)
     squares = np.where(present, values - mean, 0.0) ** 2
     deviation = np.sqrt(squares.sum(axis=0) / np.maximum(present.sum(axis=0), 1))
-    constant = deviation <= np.abs(mean) * 1e-9
+    constant = deviation <= np.abs(mean) * 1e-12
     deviation = np.where(constant, np.maximum(np.abs(mean) * 1e-3, 1e-9), deviation)
     if kind == FAST:
         deviation = np.maximum(deviation, FAST_FLOOR)

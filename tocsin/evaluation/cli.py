@@ -33,9 +33,9 @@ def evaluate(
     folder = _folder()
     exams = _exams(exam, folder)
     keys = chosen(detector or [], tier)
-    for wanted in (out, report):
+    for option, wanted in (("--out", out), ("--report", report)):
         if wanted is not None:
-            check_out(wanted, [])
+            check_out(wanted, [], option)
     drawn_key = next((key for key in keys if candidate_named(key).deployed), keys[0])
     charts: dict[str, tuple[str, list[TrialFigures]]] = {}
     result = results.empty(seed)

@@ -126,7 +126,7 @@ def figures_of(trial: Trial, said: Scores) -> TrialFigures:
         events(times, labels, shown(scores) >= level).caught if math.isfinite(level) else 0,
         false_alarms(alarm, labels, np.ones(len(alarm), bool)) - int(before and alarm[:1].any() and not labels[0]),
         days,
-        float(first[0]) / trial.recording.rows if len(first) else float("nan"),
+        _share_of_life(trial.recording.times_ns, int(first[0])) if len(first) else float("nan"),
         said.provisional,
         trial.healthy_rows,
         scores,
@@ -135,6 +135,11 @@ def figures_of(trial: Trial, said: Scores) -> TrialFigures:
         nab.Stream((said.scores if said.novelty is None else said.novelty)[rows], windows),
         tuple(nab.raw(nab.Stream(alarms, windows), 0.5, profile) for profile in nab.PROFILES),
     )
+
+
+def _share_of_life(times_ns: NDArray[np.int64], row: int) -> float:
+    """When a row stands, as a share of the time of its recording: of a life of which parts are left out, too."""
+    return float(times_ns[row] - times_ns[0]) / max(float(times_ns[-1] - times_ns[0]), 1.0)
 
 
 def _places(trial: Trial, rows: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:

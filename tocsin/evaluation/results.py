@@ -101,7 +101,7 @@ def _trial_row(part: TrialFigures) -> dict[str, Any]:
         "events_caught": len(part.delays_seconds),
         "false_alarms": part.false_alarms,
         "healthy_days": part.healthy_days,
-        "first_alarm_share": part.first_alarm_share,
+        "first_alarm_share_of_life": part.first_alarm_share,
         "provisional": part.provisional,
     }
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}

@@ -37,14 +37,14 @@ GOALS = (
         "FAN-SESSIONS",
         "AUC, fault (before the move, by the calibration of then) against the moved fan",
         "roc_auc",
-        "at least .70",
+        "",
         "moved, weight before",
     ),
     Goal(
         "FAN-SESSIONS",
         "the same, the fault of the old place judged by the new calibration",
         "roc_auc",
-        "",
+        "at least .70",
         "moved, weight behind",
     ),
     Goal(
@@ -58,7 +58,15 @@ GOALS = (
     ),
     Goal("CWRU", "AUC", "roc_auc", "at least .995"),
     Goal("TEP", "found at 1 % false alarms, fitted", "detection_rate_at_1_percent", "at least .985"),
-    Goal("FEMTO", "first alarm, share of life", "first_alarm_share_of_life", "below .954", lower=True, baselines=False),
+    Goal(
+        "FEMTO",
+        "first alarm of Bearing1_2, share of life",
+        "first_alarm_share_of_life",
+        "below .954",
+        "Bearing1_2",
+        lower=True,
+        baselines=False,
+    ),
 )
 HEAD = ("exam", "figure", "reach", "sensor and gateway", "gateway alone", "sensor alone", "best baseline", "published")
 
