@@ -84,6 +84,16 @@ class Table:
         """Whether a field that is a table, a vector or a string is there."""
         return self._place(field, 4) is not None
 
+    def where(self, field: int) -> int:
+        """Offset of a field for a message, of the table itself when the field is absent."""
+        place = self._place(field, 1)
+        return self.offset if place is None else place
+
+    def where_first(self, field: int) -> int:
+        """Offset of the first element of a field that is a vector, of the table itself when the field is absent."""
+        place = self._place(field, 4)
+        return self.offset if place is None else self.buffer.forward(place, self.what) + 4
+
     def table(self, field: int, what: str) -> "Table | None":
         """A field that is a table, None when it is absent."""
         place = self._place(field, 4)

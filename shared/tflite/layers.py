@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import TfliteError
 from shared.model_image import LAYER_CONVOLUTION, LAYER_DEPTHWISE, ROUNDING_ONCE, ROUNDING_TWICE, WIDTH_MAX, Layer
 from shared.tflite import schema
 from shared.tflite.graph import Graph, Operator, Tensor
@@ -18,7 +17,7 @@ _PRODUCT_MAX = 128 * 128
 
 
 class LayerReader:
-    """Makes layers of the operators of one graph; all errors are `TfliteError` that name operator and tensor."""
+    """Makes layers of the operators of one graph; errors are `TfliteError` that name operator or tensor and offset."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -41,8 +40,8 @@ class LayerReader:
         """Scale and zero point of an int8 tensor that has one of each."""
         scales, zero = self._quantization(tensor)
         if scales.size != 1:
-            raise TfliteError(
-                f"{self.graph.name}: {tensor} has {scales.size} scales; values between layers have one each"
+            raise self.graph.fault(
+                tensor.scales_offset, f"{tensor} has {scales.size} scales; values between layers have one each"
             )
         return float(scales[0]), zero
 
@@ -50,10 +49,16 @@ class LayerReader:
         self, operator: Operator, source: Tensor, output: Tensor, weights: Tensor, values: NDArray[np.int8]
     ) -> Layer:
         if operator.option(schema.DENSE_OPTIONS["weights_format"]) != 0:
-            raise self.graph.refuse(operator, "has shuffled weights; convert the model with the default format")
+            raise self.graph.refuse(
+                operator,
+                "has shuffled weights; convert the model with the default format",
+                operator.where(schema.DENSE_OPTIONS["weights_format"]),
+            )
         if values.ndim != 2:
             raise self.graph.refuse(
-                operator, f"has weights of the shape {list(weights.shape)}; rows and columns are expected"
+                operator,
+                f"has weights of the shape {list(weights.shape)}; rows and columns are expected",
+                weights.shape_offset,
             )
         rows, columns = values.shape
         places = source.elements // columns
@@ -61,6 +66,7 @@ class LayerReader:
             raise self.graph.refuse(
                 operator,
                 f"makes {output.elements} of {source.elements} values by {rows} x {columns}; convert the model again",
+                output.shape_offset,
             )
         track = Track(places, columns, 1, 1, 0, places) if places > 1 else None
         activation = operator.option(schema.DENSE_OPTIONS["activation"])
@@ -76,7 +82,9 @@ class LayerReader:
         filters, channels = weights.shape[0], weights.shape[3]
         if channels != track.channels:
             raise self.graph.refuse(
-                operator, f"has filters for {channels} of {track.channels} channels; groups are not known here"
+                operator,
+                f"has filters for {channels} of {track.channels} channels; groups are not known here",
+                weights.shape_offset,
             )
         self._check_output(operator, output, track, filters)
         activation = operator.option(options["activation"])
@@ -97,6 +105,7 @@ class LayerReader:
                 operator,
                 f"has weights of the shape {list(weights.shape)} and {said} filters a channel for "
                 f"{track.channels} channels; convert the model again",
+                weights.shape_offset,
             )
         self._check_output(operator, output, track, filters)
         activation = operator.option(options["activation"])
@@ -111,6 +120,7 @@ class LayerReader:
                 operator,
                 f"makes {track.places} x {filters} values, but {output} has the shape {list(output.shape)}; "
                 "convert the model again",
+                output.shape_offset,
             )
 
     def _finished(
@@ -132,6 +142,7 @@ class LayerReader:
             raise self.graph.refuse(
                 operator,
                 f"makes {output.elements} of {source.elements} values; a layer has at most {WIDTH_MAX} of each",
+                output.shape_offset,
             )
         input_scale, input_zero = self.scale_and_zero(source)
         output_scale, output_zero = self.scale_and_zero(output)
@@ -141,6 +152,7 @@ class LayerReader:
                 operator,
                 f"has weights ({weights}) that are not quantized symmetrically per tensor or per row; "
                 "quantize the model to full int8 first",
+                weights.zeros_offset if weight_zero != 0 else weights.scales_offset,
             )
         bias = self._bias(operator, rows) - values.astype(np.int64).sum(axis=1) * input_zero
         reach = _PRODUCT_MAX * columns
@@ -154,7 +166,9 @@ class LayerReader:
         least = min(shift for _, shift in pairs)
         if least < 1 or (rounding == ROUNDING_TWICE and int(np.abs(bias).max()) + reach >= 1 << (least + 1)):
             raise self.graph.refuse(
-                operator, "scales its sums up so far that they could overflow; convert the model with wider outputs"
+                operator,
+                "scales its sums up so far that they could overflow; convert the model with wider outputs",
+                output.scales_offset,
             )
         layer = Layer(
             source.elements,
@@ -176,17 +190,19 @@ class LayerReader:
         """The least value of an output, as the fused activation says."""
         if activation == schema.NO_ACTIVATION:
             return -128
+        place = operator.where(schema.OPTIONS[operator.code]["activation"])
         if activation == schema.RELU6:
             cut = upper_limit(6.0, scale, zero)
             if cut < 127:
                 raise self.graph.refuse(
                     operator,
                     f"ends in RELU6, which cuts its output at {cut} of 127; a model image has no upper limit: use RELU",
+                    place,
                 )
         elif activation != schema.RELU:
             names = schema.ACTIVATION_NAMES
             name = names[activation] if 0 <= activation < len(names) else f"activation {activation}"
-            raise self.graph.refuse(operator, f"ends in {name}; only RELU and RELU6 are known here")
+            raise self.graph.refuse(operator, f"ends in {name}; only RELU and RELU6 are known here", place)
         return max(-128, zero)
 
     def _bias(self, operator: Operator, rows: int) -> NDArray[np.int64]:
@@ -196,7 +212,9 @@ class LayerReader:
         values = self._constant(operator, tensor, schema.INT32, "<i4", "bias")
         if values.size != rows:
             raise self.graph.refuse(
-                operator, f"has {values.size} values of bias for {rows} rows; convert the model again"
+                operator,
+                f"has {values.size} values of bias for {rows} rows; convert the model again",
+                tensor.shape_offset,
             )
         return values.reshape(rows).astype(np.int64)
 
@@ -206,30 +224,34 @@ class LayerReader:
                 operator,
                 f"has {what} ({tensor}) in {schema.type_name(tensor.kind)}, not {schema.type_name(kind)}; "
                 "quantize the model to full int8 first",
+                tensor.offset,
             )
         if tensor.content.nbytes != tensor.elements * np.dtype(dtype).itemsize:
             raise self.graph.refuse(
                 operator,
                 f"has {what} ({tensor}) of the shape {list(tensor.shape)}, and the file holds "
                 f"{tensor.content.nbytes or 'no'} bytes of them; only constants can be read here",
+                tensor.offset,
             )
         return tensor.content.view(dtype).reshape(tensor.shape)
 
     def _quantization(self, tensor: Tensor) -> tuple[NDArray[np.float32], int]:
         """Scales, all finite and above 0, and the one zero point of an int8 tensor."""
         if tensor.kind != schema.INT8 or not tensor.scales.size:
-            raise TfliteError(
-                f"{self.graph.name}: {tensor} is {schema.type_name(tensor.kind)} "
-                f"{'with' if tensor.scales.size else 'without'} a scale; quantize the model to full int8 first"
+            raise self.graph.fault(
+                tensor.offset,
+                f"{tensor} is {schema.type_name(tensor.kind)} {'with' if tensor.scales.size else 'without'} a scale; "
+                "quantize the model to full int8 first",
             )
-        bad = tensor.scales[~(np.isfinite(tensor.scales) & (tensor.scales > 0))]
+        bad = np.flatnonzero(~(np.isfinite(tensor.scales) & (tensor.scales > 0)))
         if bad.size:
-            raise TfliteError(
-                f"{self.graph.name}: {tensor} has an impossible scale ({bad[0]:g}); convert the model again"
+            raise self.graph.fault(
+                tensor.scales_offset + tensor.scales.itemsize * int(bad[0]),
+                f"{tensor} has an impossible scale ({tensor.scales[bad[0]]:g}); convert the model again",
             )
         zeros = np.unique(tensor.zeros) if tensor.zeros.size else np.zeros(1, np.int64)
         if zeros.size != 1 or not -128 <= int(zeros[0]) <= 127 or tensor.zeros.size not in (0, 1, tensor.scales.size):
-            raise TfliteError(
-                f"{self.graph.name}: {tensor} has impossible zero points ({zeros[0]}); convert the model again"
+            raise self.graph.fault(
+                tensor.zeros_offset, f"{tensor} has impossible zero points ({zeros[0]}); convert the model again"
             )
         return tensor.scales, int(zeros[0])

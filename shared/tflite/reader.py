@@ -70,15 +70,17 @@ class _Chain:
         self.layers: list[Layer] = []
         self.names: list[str] = []
         if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-            raise TfliteError(
-                f"{graph.name} has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; "
-                "convert a model with one of each"
+            raise graph.fault(
+                graph.inputs_offset if len(graph.inputs) != 1 else graph.outputs_offset,
+                f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; "
+                "convert a model with one of each",
             )
         self.source = graph.tensor(graph.inputs[0])
         if len(self.source.shape) > 1 and self.source.shape[0] != 1:
-            raise TfliteError(
-                f"{graph.name}: its input ({self.source}) has the shape {list(self.source.shape)}; "
-                "convert the model for one input at a time (batch size 1)"
+            raise graph.fault(
+                self.source.shape_offset,
+                f"the input ({self.source}) has the shape {list(self.source.shape)}; "
+                "convert the model for one input at a time (batch size 1)",
             )
         #: Where the walk stands, and every tensor that holds these values in one shape or another.
         self.current = self.source
@@ -94,9 +96,10 @@ class _Chain:
             if not self._only_shapes(operator):
                 self._step(operator)
         if graph.outputs[0] not in self.same:
-            raise TfliteError(
-                f"{graph.name}: its output ({graph.tensor(graph.outputs[0])}) is not what its last layer gives "
-                f"({self.current}); convert a chain of layers"
+            raise graph.fault(
+                graph.outputs_offset,
+                f"the output ({graph.tensor(graph.outputs[0])}) is not what the last layer gives "
+                f"({self.current}); convert a chain of layers",
             )
         if self.first is None or self.last is None or not self.layers:
             raise TfliteError(f"{graph.name} holds no int8 layer; it takes {_KNOWN}")
@@ -184,13 +187,14 @@ class _Chain:
                     operator,
                     f"has a shape ({told}) that is only computed when the file runs; convert the model for a batch of "
                     "one (batch_size=1 in Keras)",
+                    told.offset,
                 )
         self._check_elements(operator, output)
 
     def _check_elements(self, operator: Operator, output: Tensor) -> None:
         if self.current.elements != output.elements:
             said = f"makes {output.elements} of {self.current.elements} values; convert the model again"
-            raise self.graph.refuse(operator, said)
+            raise self.graph.refuse(operator, said, output.shape_offset)
 
     def _reason(self, operator: Operator, current: Tensor) -> str:
         if operator.code in _LAYERS:

@@ -78,6 +78,11 @@ DEPTHWISE_OPTIONS = {
     "dilation_w": 5,
     "dilation_h": 6,
 }
+OPTIONS = {
+    FULLY_CONNECTED: DENSE_OPTIONS,
+    CONV_2D: CONVOLUTION_OPTIONS,
+    DEPTHWISE_CONV_2D: DEPTHWISE_OPTIONS,
+}
 
 
 def operator_name(number: int) -> str:

@@ -35,6 +35,7 @@ def track_of(graph: Graph, operator: Operator, source: Tensor, weights: Tensor, 
             operator,
             f"has values of the shape {list(source.shape)} and weights of {list(weights.shape)}; "
             "one map of height 1 is expected",
+            weights.shape_offset if len(weights.shape) != 4 else source.shape_offset,
         )
     _, height, width, channels = source.shape
     _, taps_high, taps_wide, _ = weights.shape
@@ -44,14 +45,17 @@ def track_of(graph: Graph, operator: Operator, source: Tensor, weights: Tensor, 
             operator,
             f"goes over a map of {height} x {width} with filters of {taps_high} x {taps_wide}; "
             "only maps and filters of height 1 are known here (Conv1D and DepthwiseConv1D in Keras)",
+            weights.shape_offset,
         )
     positions, taps, axis = (width, taps_wide, "w") if along_width else (height, taps_high, "h")
     stride = operator.option(options[f"stride_{axis}"], "i")
     dilation = operator.option(options[f"dilation_{axis}"], "i", 1)
     if dilation != 1:
-        raise graph.refuse(operator, f"has a dilation of {dilation}; use filters without gaps")
+        place = operator.where(options[f"dilation_{axis}"])
+        raise graph.refuse(operator, f"has a dilation of {dilation}; use filters without gaps", place)
     if not 1 <= stride <= _BYTE_MAX or taps > _BYTE_MAX:
-        raise graph.refuse(operator, f"has {taps} taps and a stride of {stride}; each may be 1 to {_BYTE_MAX}")
+        place = weights.shape_offset if taps > _BYTE_MAX else operator.where(options[f"stride_{axis}"])
+        raise graph.refuse(operator, f"has {taps} taps and a stride of {stride}; each may be 1 to {_BYTE_MAX}", place)
     padding = operator.option(options["padding"])
     if padding == schema.PADDING_SAME:
         places = -(-positions // stride)
@@ -59,7 +63,9 @@ def track_of(graph: Graph, operator: Operator, source: Tensor, weights: Tensor, 
     elif padding == schema.PADDING_VALID:
         places, pad = (positions - taps) // stride + 1, 0
     else:
-        raise graph.refuse(operator, f"has padding of kind {padding}; SAME and VALID are known here")
+        place = operator.where(options["padding"])
+        raise graph.refuse(operator, f"has padding of kind {padding}; SAME and VALID are known here", place)
     if places < 1:
-        raise graph.refuse(operator, f"has {taps} taps, more than the {positions} positions that they go over")
+        said = f"has {taps} taps, more than the {positions} positions that they go over"
+        raise graph.refuse(operator, said, weights.shape_offset)
     return Track(positions, channels, taps, stride, pad, places)

@@ -101,7 +101,7 @@ def test_a_shape_that_is_only_known_when_the_file_runs():
     ("between", "said"),
     [
         (Step("SOFTMAX", (2,), (3,)), r"operator 1 \(SOFTMAX\) reads tensor 2 'tensor'; a model image holds only"),
-        (Step("STABLEHLO_ADD", (2,), (3,)), r"operator code 163"),
+        (Step("STABLEHLO_ADD", (2,), (3,)), r"operator 1 \(STABLEHLO_ADD\) reads tensor 2"),
         (Step("CUSTOM", (2,), (3,)), r"CUSTOM ''"),
         (Step("PACK", (2,), (3,)), r"\(PACK\) reads tensor 2"),
         (Step("RESHAPE", (2,), (6,)), "changes the type or scale of its values"),
@@ -137,7 +137,7 @@ def test_a_graph_that_is_no_chain():
     with pytest.raises(TfliteError, match="2 inputs and 1 outputs"):
         read(parts, [dense(0, 1, 2)], inputs=(0, 3))
     with pytest.raises(
-        TfliteError, match=r"its output \(tensor 3 'tensor'\) is not what its last layer gives \(tensor 2"
+        TfliteError, match=r"the output \(tensor 3 'tensor'\) is not what the last layer gives \(tensor 2"
     ):
         read(parts, [dense(0, 1, 2)], outputs=(3,))
     with pytest.raises(TfliteError, match="holds no int8 layer"):
