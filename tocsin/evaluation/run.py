@@ -46,8 +46,16 @@ def trials_of(exam: str, folder: Path) -> tuple[Trial, ...]:
 
 def fetching(exam: str) -> str:
     """How the recordings of an exam are brought: the end of a sentence."""
-    name = "SKAB" if exam == "BUDGET" else exam.partition("-")[0]
-    return f"tocsin datasets fetch {name} brings them"
+    return f"tocsin datasets fetch {recordings_of(exam)} brings them"
+
+
+def recordings_of(exam: str) -> str:
+    """The recordings of an exam, by their name in the catalogue.
+
+    >>> recordings_of("FAN-SESSIONS"), recordings_of("TEP")
+    ('FAN', 'TEP')
+    """
+    return "SKAB" if exam == "BUDGET" else exam.partition("-")[0]
 
 
 def present(folder: Path) -> list[str]:

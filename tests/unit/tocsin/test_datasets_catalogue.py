@@ -12,7 +12,7 @@ from tocsin.datasets import catalogue, folder
 from tocsin.datasets.catalogue import entries, entry
 from tocsin.datasets.cli import app
 from tocsin.datasets.verify import verify
-from tocsin.evaluation.run import EXAMS, FOLDERS
+from tocsin.evaluation.run import EXAMS, FOLDERS, recordings_of
 
 RECORDINGS = os.environ.get("TOCSIN_DATASETS")
 here = pytest.mark.skipif(not RECORDINGS, reason="TOCSIN_DATASETS is not set: name the folder of public recordings")
@@ -42,9 +42,10 @@ def test_every_file_has_a_size_and_a_digest_and_a_name_of_its_own():
 def test_every_exam_finds_its_recordings_where_fetch_puts_them():
     known = {name: entry(name) for name in catalogue.names()}
     for name in EXAMS:
-        assert known[name].exam == name
-        assert known[name].folder == FOLDERS[name]
-    assert {one.exam for one in known.values()} - {""} == set(EXAMS)
+        recordings = known[recordings_of(name)]
+        assert recordings.exam == recordings_of(name)
+        assert recordings.folder == FOLDERS[name]
+    assert {one.exam for one in known.values()} - {""} == {recordings_of(name) for name in EXAMS}
 
 
 def test_a_set_is_found_in_small_letters_and_an_unknown_one_is_refused():
