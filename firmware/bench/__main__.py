@@ -14,6 +14,7 @@ from firmware.bench.qemu_machine import find_qemu
 from firmware.bench.quoted import quoted_rows
 from firmware.bench.report import table
 from firmware.bench.rows import OWN, Row, row_of, write_rows
+from firmware.bench.sample_rows import sample_rows
 from firmware.bench.tflite_peers import tflite_rows
 from firmware.kernels.cores import CORES, kernel_named
 from shared.errors import TocsinError, UsageError
@@ -65,6 +66,7 @@ def all_rows(datasets: Path | None) -> tuple[list[Row], list[str]]:
     bearing = None if datasets is None else datasets / BEARING_FILE
     recorded = bearing if bearing is not None and bearing.is_file() else None
     rows += feature_rows(recorded, [CORES[name] for name in names], compiler())
+    rows += sample_rows(recorded, [CORES[name] for name in names], compiler())
     return rows, notes + core_notes
 
 

@@ -16,6 +16,7 @@
 
 #include "tocsin_image.h"
 #include "tocsin_message.h"
+#include "tocsin_scaling.h"
 #include "tocsin_score.h"
 #include "tocsin_slow.h"
 #include "tocsin_status.h"
@@ -93,6 +94,8 @@ struct tocsin_device {
     int64_t previous_ns;
     struct tocsin_slow slow;
     int16_t *held;     /* channels: the last scaled value of each */
+    struct tocsin_prepared prepared[TOCSIN_PREPARED_CHANNELS];
+    uint32_t prepared_channels;
     int16_t *ring;     /* fast: channels x window */
     int32_t *points;   /* fast: window */
     uint32_t position; /* fast: where the next sample goes */

@@ -7,6 +7,9 @@
 
 #include "tocsin_device.h"
 
+/* device->image is another one. */
+void tocsin_windows_prepare(struct tocsin_device *device);
+
 /* Forget all samples: a new stretch. */
 void tocsin_windows_begin(struct tocsin_device *device);
 

@@ -48,6 +48,7 @@ enum tocsin_status tocsin_device_start(struct tocsin_device *device, const char 
     device->has_previous = false;
     device->previous_ns = 0;
     tocsin_memory_lay_out(device, memory);
+    tocsin_windows_prepare(device);
     tocsin_windows_begin(device);
     return tocsin_golden_check(image, device->inputs, &device->activations);
 }
@@ -90,6 +91,7 @@ enum tocsin_status tocsin_device_install(struct tocsin_device *device, const str
     status = tocsin_device_close_message(device);
     device->image = *image;
     tocsin_memory_lay_out(device, memory);
+    tocsin_windows_prepare(device);
     tocsin_windows_begin(device);
     return status;
 }
@@ -138,14 +140,9 @@ enum tocsin_status tocsin_device_push(struct tocsin_device *device, int64_t time
 {
     enum tocsin_status status = check_gap(device, time_ns);
     reading->is_new = false;
-    reading->time_ns = time_ns;
-    reading->features = NULL;
-    reading->inputs = NULL;
-    reading->score.score = TOCSIN_NO_SCORE;
-    reading->score.top = TOCSIN_NO_FEATURE;
-    reading->score.output = NULL;
     tocsin_windows_push(device, counts, reading);
     if (reading->is_new) {
+        reading->time_ns = time_ns;
         enum tocsin_status sent = add_reading(device, counts, reading);
         status = status == TOCSIN_OK ? sent : status;
     }

@@ -13,6 +13,16 @@ static bool reads_samples(const struct tocsin_device *device)
     return device->image.input == TOCSIN_INPUT_SAMPLES;
 }
 
+void tocsin_windows_prepare(struct tocsin_device *device)
+{
+    uint32_t channels = device->image.channels;
+    device->prepared_channels = channels < TOCSIN_PREPARED_CHANNELS ? channels : TOCSIN_PREPARED_CHANNELS;
+    for (uint32_t channel = 0; channel < device->prepared_channels; channel++) {
+        struct tocsin_scaling scaling = tocsin_scaling_at(device->image.channel_scalings, channel);
+        tocsin_prepare_scaling(&scaling, &device->prepared[channel]);
+    }
+}
+
 void tocsin_windows_begin(struct tocsin_device *device)
 {
     device->position = 0;
@@ -34,15 +44,54 @@ static int16_t limit(struct tocsin_device *device, int64_t value)
     return limited;
 }
 
-/* Scale one sample of every channel into `held`; a missing count leaves the last one there. */
+/* One sample of a channel, scaled; that of a missing count is the last one. */
+static int16_t scaled_sample(struct tocsin_device *device, uint32_t channel, int32_t count)
+{
+    if (count == TOCSIN_MISSING) {
+        return device->held[channel];
+    }
+    struct tocsin_scaling scaling = tocsin_scaling_at(device->image.channel_scalings, channel);
+    return limit(device, tocsin_scale(count, &scaling));
+}
+
+/* One sample of every channel into `held`. */
 static void hold_sample(struct tocsin_device *device, const int32_t *counts)
 {
     for (uint32_t channel = 0; channel < device->image.channels; channel++) {
-        if (counts[channel] != TOCSIN_MISSING) {
-            struct tocsin_scaling scaling = tocsin_scaling_at(device->image.channel_scalings, channel);
-            device->held[channel] = limit(device, tocsin_scale(counts[channel], &scaling));
-        }
+        device->held[channel] = scaled_sample(device, channel, counts[channel]);
     }
+}
+
+/* One sample of every channel into `held` and into the rings. */
+static void store_sample(struct tocsin_device *device, const int32_t *counts)
+{
+    const struct tocsin_prepared *prepared = device->prepared;
+    uint32_t window = device->image.window;
+    int16_t *place = device->ring + device->position;
+    int16_t *held = device->held;
+    for (uint32_t left = device->prepared_channels; left != 0; left--) {
+        int16_t value = *held;
+        if (tocsin_is_prepared(*counts, prepared)) {
+            value = tocsin_scale_prepared(*counts, prepared);
+        } else if (*counts != TOCSIN_MISSING) {
+            value = tocsin_limit_prepared(*counts, prepared);
+            device->clipped++;
+        }
+        *held = value;
+        *place = value;
+        place += window;
+        held++;
+        counts++;
+        prepared++;
+    }
+    for (uint32_t channel = device->prepared_channels; channel < device->image.channels; channel++) {
+        *held = scaled_sample(device, channel, *counts);
+        *place = *held;
+        place += window;
+        held++;
+        counts++;
+    }
+    device->position = (device->position + 1) & (window - 1);
 }
 
 static void scale_features(struct tocsin_device *device, uint32_t first, const int32_t *raw, uint32_t count)
@@ -51,6 +100,17 @@ static void scale_features(struct tocsin_device *device, uint32_t first, const i
         struct tocsin_scaling scaling = tocsin_scaling_at(device->image.feature_scalings, first + i);
         device->features[first + i] = limit(device, tocsin_scale(raw[i], &scaling));
     }
+}
+
+/* A reading that has nothing yet. */
+static void begin_reading(struct tocsin_reading *reading)
+{
+    reading->is_new = true;
+    reading->features = NULL;
+    reading->inputs = NULL;
+    reading->score.score = TOCSIN_NO_SCORE;
+    reading->score.top = TOCSIN_NO_FEATURE;
+    reading->score.output = NULL;
 }
 
 /* The score of device->inputs, where the image has a model. */
@@ -66,7 +126,7 @@ static void judge(struct tocsin_device *device, struct tocsin_reading *reading)
 static void samples_reading(struct tocsin_device *device, struct tocsin_reading *reading)
 {
     tocsin_inputs_push(&device->image, device->held, device->inputs);
-    reading->is_new = true;
+    begin_reading(reading);
     if (device->until > 1) {
         device->until--;
         return;
@@ -78,7 +138,7 @@ static void slow_reading(struct tocsin_device *device, struct tocsin_reading *re
 {
     int32_t raw[TOCSIN_SLOW_FEATURES];
     tocsin_slow_push(&device->slow, device->held);
-    reading->is_new = true;
+    begin_reading(reading);
     if (device->image.layers == 0 || !tocsin_slow_is_full(&device->slow)) {
         return;
     }
@@ -114,7 +174,7 @@ static void close_window(struct tocsin_device *device, struct tocsin_reading *re
     if (reads_samples(device)) {
         device->clipped += tocsin_inputs_of_window(image, device->ring, device->position, device->inputs);
     }
-    reading->is_new = true;
+    begin_reading(reading);
     reading->features = device->features;
     judge(device, reading);
 }
@@ -124,11 +184,7 @@ static void fast_sample(struct tocsin_device *device, const int32_t *counts, str
 {
     const struct tocsin_image *image = &device->image;
     if (device->until <= image->window) {
-        hold_sample(device, counts);
-        for (uint32_t channel = 0; channel < image->channels; channel++) {
-            device->ring[(size_t)channel * image->window + device->position] = device->held[channel];
-        }
-        device->position = (device->position + 1) & (image->window - 1);
+        store_sample(device, counts);
     }
     device->until--;
     if (device->until == 0) {

@@ -15,6 +15,7 @@ from firmware.bench.models import CONVOLUTIONAL_MODEL, SENSOR_MODEL, bench_model
 from firmware.bench.quoted import quoted_rows
 from firmware.bench.readme_table import short_table
 from firmware.bench.rows import ENERGY_ASSUMPTIONS, MEASURED, ResultError, read_rows, write_rows
+from firmware.bench.sample_rows import WINDOWS
 from firmware.bench.tflite_peers import tflite_rows
 from firmware.kernels.cores import CORES, core_named
 
@@ -55,7 +56,7 @@ def test_every_core_and_all_models_are_in_it(rows):
     cores = ("m0", "m3", "m4", "m7", "m33", "m55")
     models = ("AD", SENSOR_MODEL, CONVOLUTIONAL_MODEL)
     assert ours == {(model, core) for model in models for core in cores} | {
-        (features, core) for features in FEATURES for core in cores if core != "m55"
+        (name, core) for name in (*FEATURES, *WINDOWS) for core in cores if core != "m55"
     }
     for row in rows:
         if row.source == MEASURED and row.instructions_mean:
@@ -63,6 +64,15 @@ def test_every_core_and_all_models_are_in_it(rows):
             assert row.inputs
             assert (row.energy_microjoules is None) == (row.core == "m55")
             assert row.energy_assumptions in (None, ENERGY_ASSUMPTIONS)
+
+
+def test_three_axes_of_1024_samples_cost_less_than_400_000_instructions_in_all_on_an_m4(rows):
+    """From raw counts to scaled features; a window of nothing but clipped samples is the largest."""
+    costs = {row.model: row for row in rows if (row.core, row.variant) == ("m4", "DSP source, -O2")}
+    plain, _ = WINDOWS
+    assert costs[plain].instructions_worst < 400_000
+    for window, features in WINDOWS.items():
+        assert costs[window].instructions_mean - costs[features].instructions_mean < 180_000
 
 
 def test_rows_are_read_as_they_were_written(rows, tmp_path):

@@ -14,6 +14,7 @@ from firmware.bench.feature_rows import FEATURES, feature_inputs, measure_featur
 from firmware.bench.measure import measure_kernel
 from firmware.bench.models import ANOMALY_MODEL, BEARING_FILE, bench_models
 from firmware.bench.rows import MEASURED, OWN, read_rows
+from firmware.bench.sample_rows import WINDOWS, measure_windows
 from firmware.kernels.cores import KERNELS, core_named, kernel_named
 
 pytestmark = pytest.mark.skipif(
@@ -65,14 +66,13 @@ def test_a_kernel(models, committed):
     same_figures(found, committed, names)
 
 
-@pytest.mark.parametrize("committed", [row for row in OURS if row.model in FEATURES], ids=named)
+@pytest.mark.parametrize("committed", [row for row in OURS if row.model in (*FEATURES, *WINDOWS)], ids=named)
 def test_features(committed):
     folder = os.environ.get("TOCSIN_DATASETS")
     bearing = Path(folder) / BEARING_FILE if folder else None
     inputs, name = feature_inputs(bearing if bearing is not None and bearing.is_file() else None)
-    found = measure_features(
-        committed.model, core_named(committed.core), committed.variant, inputs[:1], committed.engine, name
-    )
+    measure = measure_features if committed.model in FEATURES else measure_windows
+    found = measure(committed.model, core_named(committed.core), committed.variant, inputs[:1], committed.engine, name)
     names = [*SIZES, "instructions_worst"]
     if name == committed.inputs:
         names.append("instructions_first")
@@ -84,7 +84,8 @@ def test_every_kernel_of_every_core_is_counted():
     counted = {(row.core, row.variant) for row in OURS if row.variant in KERNELS}
     cores = {row.core for row in OURS}
     assert counted == {(core, kernel) for core in cores for kernel in core_named(core).kernels}
-    assert {row.core for row in OURS if row.model in FEATURES} == {"m0", "m3", "m4", "m7", "m33"}
+    for model in (*FEATURES, *WINDOWS):
+        assert {row.core for row in OURS if row.model == model} == {"m0", "m3", "m4", "m7", "m33"}
 
 
 def test_another_figure_is_noticed():
