@@ -6,13 +6,16 @@ Each engine runs all of them itself; no byte counts twice because several engine
 import importlib.util
 import shutil
 
+import numpy as np
 import pytest
 
 pytest.importorskip("tflite", reason="tflite is not installed: pip install 'tocsin[dev]'")
 
 from batched_kernels import PortableLayers, batched_outputs
-from million_outputs import all_chains, assert_same_bytes, assert_same_cases
+from million_outputs import all_chains, assert_same_bytes, assert_same_cases, assert_same_ties
+from tie_chains import tie_chains
 
+from firmware.bench.measure import expected
 from firmware.build import find_compiler, packaged_compiler
 from firmware.errors import CompilerError
 from firmware.kernels.cores import CORES, core_named, kernel_named
@@ -20,21 +23,31 @@ from firmware.kernels.cores import CORES, core_named, kernel_named
 PAIRS = [(core.name, kernel) for core in CORES.values() for kernel in core.kernels]
 
 
-def test_litert():
+def in_litert(chain):
     pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install 'tocsin[train]'")
     from cloud.training.convert import interpreter_of
 
-    def infer(chain):
-        interpreter = interpreter_of(chain.content)
-        source = interpreter.get_input_details()[0]
-        shape = (len(chain.inputs), *source["shape"][1:])
-        interpreter.resize_tensor_input(source["index"], shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(source["index"], chain.inputs.reshape(shape))
-        interpreter.invoke()
-        return interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).reshape(len(chain.inputs), -1)
+    interpreter = interpreter_of(chain.content)
+    source = interpreter.get_input_details()[0]
+    shape = (len(chain.inputs), *source["shape"][1:])
+    interpreter.resize_tensor_input(source["index"], shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(source["index"], chain.inputs.reshape(shape))
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).reshape(len(chain.inputs), -1)
 
-    assert_same_bytes(map(infer, all_chains()))
+
+def test_litert():
+    assert_same_bytes(map(in_litert, all_chains()))
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["dense", "convolution"])
+def test_ties_in_litert(request, number):
+    if number == 0:
+        reason = "LiteRT rounds a dense sum that lies half way away from zero, every engine here rounds it up"
+        request.applymarker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True))
+    chain = tie_chains()[number]
+    np.testing.assert_array_equal(in_litert(chain), expected(chain.layers, chain.inputs))
 
 
 @pytest.mark.parametrize("find", [find_compiler, packaged_compiler], ids=["cc", "zig"])
@@ -57,3 +70,4 @@ def test_kernel(core_name, kernel_name):
     if core.unicorn_name is None and shutil.which("qemu-system-arm") is None:
         pytest.skip("qemu-system-arm is not on the path: apt install qemu-system-arm")
     assert_same_bytes(batched_outputs(core, kernel, chain.layers, chain.inputs) for chain in all_chains())
+    assert_same_ties(lambda layers, inputs: batched_outputs(core, kernel, layers, inputs))

@@ -8,8 +8,7 @@ import pytest
 
 pytest.importorskip("tflite", reason="tflite is not installed: pip install 'tocsin[dev]'")
 
-from kernel_cases import CASES, made
-from million_outputs import all_chains, assert_same_bytes, assert_same_cases
+from million_outputs import all_chains, assert_same_bytes, assert_same_cases, strained
 from recorded_windows import recorded
 from twin_layers import outputs_in_cpython, outputs_in_micropython
 
@@ -27,7 +26,7 @@ def test_cases_at_their_ends_in_cpython():
 
 
 def test_cases_at_their_ends_in_micropython(tmp_path):
-    told = iter(outputs_in_micropython(tmp_path, [made(name) for name in CASES]))
+    told = iter(outputs_in_micropython(tmp_path, strained()))
     assert_same_cases(lambda _layers, _inputs: next(told))
 
 

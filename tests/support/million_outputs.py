@@ -7,8 +7,10 @@ import numpy as np
 from kernel_cases import CASES, made
 from numpy.typing import NDArray
 from tflite_chains import Chain, drawn_chains, extreme_chains
+from tie_chains import tie_chains
 
 from firmware.bench.measure import expected
+from shared.model_image import Layer
 
 #: What each engine is compared in; of those without extremes, at least so many stand in outputs that are all different.
 COMPARED_BYTES, DIFFERENT_BYTES_MIN = 1_376_736, 1_000_000
@@ -39,8 +41,21 @@ def assert_same_bytes(given: Iterable[NDArray[np.int8]]) -> None:
     assert compared == COMPARED_BYTES
 
 
+def assert_same_ties(infer: Callable[..., NDArray[np.int8]]) -> None:
+    """Every byte of sums half way between two bytes; `infer` gives the outputs of layers and inputs."""
+    for chain in tie_chains():
+        outputs = infer(chain.layers, chain.inputs)
+        np.testing.assert_array_equal(outputs, expected(chain.layers, chain.inputs), err_msg=chain.name)
+
+
+def strained() -> list[tuple[list[Layer], NDArray[np.int8]]]:
+    """What `assert_same_cases` asks for, in its order."""
+    return [made(name) for name in CASES] + [(chain.layers, chain.inputs) for chain in tie_chains()]
+
+
 def assert_same_cases(infer: Callable[..., NDArray[np.int8]]) -> None:
-    """Every byte of the cases that strain kernels; `infer` gives the outputs of layers and inputs."""
+    """Every byte of the cases that strain kernels, ties among them; `infer` as above."""
     for name in CASES:
         layers, inputs = made(name)
         np.testing.assert_array_equal(infer(layers, inputs), expected(layers, inputs), err_msg=name)
+    assert_same_ties(infer)
