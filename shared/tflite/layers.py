@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from shared.model_image import LAYER_CONVOLUTION, LAYER_DEPTHWISE, ROUNDING_ONCE, ROUNDING_TWICE, WIDTH_MAX, Layer
 from shared.tflite import schema
 from shared.tflite.graph import Graph, Operator, Tensor
-from shared.tflite.quantization import row_multipliers, upper_limit
+from shared.tflite.quantization import away_from_zero, row_multipliers, upper_limit
 from shared.tflite.track import Track, track_of
 
 _INT32_LIMIT = 1 << 31
@@ -170,12 +170,16 @@ class LayerReader:
                 "scales its sums up so far that they could overflow; convert the model with wider outputs",
                 output.scales_offset,
             )
+        multipliers = [multiplier for multiplier, _ in pairs]
+        if rounding == ROUNDING_ONCE:
+            reaches = np.abs(bias) + 128 * np.abs(values.astype(np.int64)).sum(axis=1)
+            multipliers = [away_from_zero(*pair, most) for pair, most in zip(pairs, reaches.tolist(), strict=True)]
         layer = Layer(
             source.elements,
             output.elements,
             values.tobytes(),
             bias.tolist(),
-            [multiplier for multiplier, _ in pairs],
+            multipliers,
             [shift for _, shift in pairs],
             output_zero,
             self._low(operator, activation, output_scale, output_zero),

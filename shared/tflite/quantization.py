@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from shared.model_image import LAYER_SHIFT_MAX
 
+#: Fewer zeros at the end of a multiplier leave no sum half way between two bytes.
+_ZEROS_OF_TIES = 22
+
 
 def quantize_multiplier(ratio: float) -> tuple[int, int]:
     """``(multiplier, shift)`` with ``ratio`` about ``multiplier / 2**shift``, as LiteRT rounds it.
@@ -25,6 +28,24 @@ def quantize_multiplier(ratio: float) -> tuple[int, int]:
     if exponent < -31 or multiplier < 1:
         return 1, LAYER_SHIFT_MAX
     return multiplier, 31 - exponent
+
+
+def away_from_zero(multiplier: int, shift: int, reach: int) -> int:
+    """The multiplier with which rounding half up gives what LiteRT's rounding half away from zero gives.
+
+    LiteRT rounds a dense layer's product once, and sums that lie half way between two bytes away from zero; a layer of
+    an image rounds them up. Only a multiplier with at least 22 zeros at its end can have such sums within the outputs
+    (their odd part times half a sum is at most 256). One more in it moves each product by its sum: a negative tie to
+    the other side, a positive one not, and no other product across, as all of them lie ``2**zeros`` from the ties. That
+    holds for sums below ``2**zeros`` (`reach` is the largest), and for all that the output does not cut anyway where
+    the shift is at most 22 more than the zeros.
+
+    >>> away_from_zero(1 << 30, 31, 1000), away_from_zero((1 << 30) + 1, 31, 1000)
+    (1073741825, 1073741825)
+    """
+    zeros = (multiplier & -multiplier).bit_length() - 1
+    exact = reach < 1 << zeros or shift <= zeros + 22
+    return multiplier + 1 if zeros >= _ZEROS_OF_TIES and exact else multiplier
 
 
 def row_multipliers(

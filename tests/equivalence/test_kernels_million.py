@@ -13,6 +13,7 @@ pytest.importorskip("tflite", reason="tflite is not installed: pip install 'tocs
 
 from batched_kernels import PortableLayers, batched_outputs
 from million_outputs import all_chains, assert_same_bytes, assert_same_cases, assert_same_ties
+from tflite_chains import Dense, chain
 from tie_chains import tie_chains
 
 from firmware.bench.measure import expected
@@ -42,12 +43,18 @@ def test_litert():
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["dense", "convolution"])
-def test_ties_in_litert(request, number):
-    if number == 0:
-        reason = "LiteRT rounds a dense sum that lies half way away from zero, every engine here rounds it up"
-        request.applymarker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True))
+def test_ties_in_litert(number):
     chain = tie_chains()[number]
     np.testing.assert_array_equal(in_litert(chain), expected(chain.layers, chain.inputs))
+
+
+def test_ties_of_one_scale_for_all_rows_in_litert():
+    rng = np.random.default_rng(5)
+    inputs = rng.integers(-128, 128, (2000, 8))
+    for ratio in (0.5, 2.0**-7, 1.5 / 256, 1.25 / 256, (1 + 2.0**-8) / 256):
+        layer = Dense(rng.integers(-127, 128, (12, 8)), rng.integers(-999, 999, 12), np.full(12, ratio), 3)
+        made = chain(f"ties of {ratio}", [layer], inputs, 0, per_row=False)
+        np.testing.assert_array_equal(in_litert(made), expected(made.layers, made.inputs), err_msg=made.name)
 
 
 @pytest.mark.parametrize("find", [find_compiler, packaged_compiler], ids=["cc", "zig"])

@@ -1,5 +1,6 @@
 """Models whose sums lie half way between two bytes, on both sides of zero: rounding up, down and away differ there."""
 
+import copy
 import functools
 
 import numpy as np
@@ -51,8 +52,18 @@ def _convolution(rng: np.random.Generator) -> Chain:
     return Chain("ties of a convolution", content, parse_tflite(content, "ties.tflite").layers, inputs)
 
 
+def _up(dense: Chain) -> Chain:
+    """The dense layer with the multipliers of its ratios as they are: an image of ours, which rounds its ties up."""
+    (layer,) = dense.layers
+    kept = copy.copy(layer)
+    kept.multipliers = [multiplier & -2 for multiplier in layer.multipliers]
+    assert kept.multipliers != layer.multipliers
+    return Chain("ties rounded up", dense.content, [kept], dense.inputs)
+
+
 @functools.cache
 def tie_chains() -> tuple[Chain, ...]:
-    """A dense layer, which rounds once, and a convolution, which rounds twice."""
+    """A dense layer as LiteRT rounds it, a convolution, which it rounds twice, and the dense layer of an own image."""
     rng = np.random.default_rng(12)
-    return _dense(rng), _convolution(rng)
+    dense = _dense(rng)
+    return dense, _convolution(rng), _up(dense)
