@@ -106,7 +106,7 @@ def provision(
     except ValueError as error:
         raise UsageError(f"{profile.sample_rate_hz:g} Hz cannot be judged ({error}); correct --sample-rate") from error
     borders = stretch_borders(healthy_times, clips, recipe.gap_ns)
-    _check_windows(recipe, borders, READINGS_MIN)
+    _check_windows(recipe, borders, READINGS_MIN if model else 1, "a training" if model else "a device")
     starts = np.zeros(healthy_rows, bool)
     starts[borders[:-1]] = True
     provisional = False
@@ -133,8 +133,8 @@ def provision(
     )
 
 
-def _check_windows(recipe: Recipe, borders: list[int], wanted: int) -> None:
-    """UsageError unless the stretches between `borders` hold `wanted` full windows."""
+def _check_windows(recipe: Recipe, borders: list[int], wanted: int, what: str) -> None:
+    """UsageError unless the stretches between `borders` hold the `wanted` full windows that `what` needs."""
     stretches = list(itertools.pairwise(borders))
     found = sum(len(range(begin + recipe.window - 1, end, recipe.hop)) for begin, end in stretches)
     if found >= wanted:
@@ -146,7 +146,7 @@ def _check_windows(recipe: Recipe, borders: list[int], wanted: int) -> None:
             f"windows of {recipe.window} rows fill; sort the rows by time, or name another --time-column"
         )
     raise UsageError(
-        f"the {rows} healthy rows fill {found} windows of {recipe.window} rows, and a training needs {wanted}; "
+        f"the {rows} healthy rows fill {found} windows of {recipe.window} rows, and {what} needs {wanted}; "
         "declare a longer healthy part"
     )
 

@@ -85,7 +85,17 @@ def test_each_subscription_gets_its_own_topics_alone(device, gateway):
 
 def test_every_topic_begins_with_the_version():
     made = {name: f for name, f in inspect.getmembers(topics, inspect.isfunction) if not name.endswith("_of")}
-    assert {f.__name__ for f in (*DEVICE_TOPICS, *GATEWAY_TOPICS, topics.release, topics.all_releases)} == set(made)
+    assert {
+        f.__name__
+        for f in (
+            *DEVICE_TOPICS,
+            *GATEWAY_TOPICS,
+            topics.release,
+            topics.all_releases,
+            topics.normal,
+            topics.all_normals,
+        )
+    } == set(made)
     for make in made.values():
         topic = make(*["x1"] * len(inspect.signature(make).parameters))
         assert topic.startswith("tocsin/v1/")
