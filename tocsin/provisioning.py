@@ -106,7 +106,7 @@ def provision(
     except ValueError as error:
         raise UsageError(f"{profile.sample_rate_hz:g} Hz cannot be judged ({error}); correct --sample-rate") from error
     borders = stretch_borders(healthy_times, clips, recipe.gap_ns)
-    _check_windows(recipe, borders, READINGS_MIN if model else 1, "a training" if model else "a device")
+    _check_windows(recipe, borders, READINGS_MIN, "a training" if model else "the scaling of a device")
     starts = np.zeros(healthy_rows, bool)
     starts[borders[:-1]] = True
     provisional = False

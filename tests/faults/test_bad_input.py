@@ -251,7 +251,9 @@ def _score(path: Path, out: Path, healthy_rows: int, tier: str = "both") -> list
 
 def test_fewer_healthy_rows_than_the_gateway_needs_is_wrong_use(inputs: Path, tmp_path: Path) -> None:
     good, out = inputs / "good.csv", tmp_path / "scores.csv"
-    with pytest.raises(UsageError, match=r"gives 39 readings, and the gateway needs 40; .*--tier sensor"):
+    with pytest.raises(
+        UsageError, match=r"39 healthy rows fill 24 windows .* the scaling of a device needs 32; .* longer healthy part"
+    ):
         _score(good, out, 39, "gateway")
     # Enough to begin with, too few with a full window: the rows behind them must not be taken as healthy instead.
     with pytest.raises(UsageError, match=r"of 47 healthy readings .* longer healthy part"):
