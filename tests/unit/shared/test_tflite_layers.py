@@ -19,6 +19,12 @@ pytestmark = pytest.mark.skipif(
 ROWS = ((1, -2, 3), (4, 5, -127))
 
 
+def rounded_away(ratio):
+    """Multiplier and shift of a power of two, whose ties LiteRT rounds away from zero."""
+    multiplier, shift = quantize_multiplier(ratio)
+    return multiplier + 1, shift
+
+
 def dense_file(*, source=None, rows=None, added=None, output=None, operator="FULLY_CONNECTED", **options):
     """One dense layer, 3 to 2, with parts of it replaced."""
     parts = [
@@ -79,7 +85,7 @@ def test_a_dense_layer_per_tensor():
     assert (layer.kind, layer.inputs, layer.outputs, layer.zero, layer.low) == (LAYER_DENSE, 3, 2, -4, -128)
     assert np.frombuffer(layer.weights, np.int8).tolist() == [1, -2, 3, 4, 5, -127]
     assert layer.bias == [7 - 3 * 2, -8 - 3 * -118]
-    assert list(zip(layer.multipliers, layer.shifts, strict=True)) == [quantize_multiplier(0.25)] * 2
+    assert list(zip(layer.multipliers, layer.shifts, strict=True)) == [rounded_away(0.25)] * 2
     assert (model.input_scale, model.input_zero, model.output_scale, model.output_zero) == (0.25, 3, 0.5, -4)
     assert (model.input_shape, model.operators) == ((3,), ("FULLY_CONNECTED",))
     assert not model.float_input
@@ -89,8 +95,8 @@ def test_a_dense_layer_per_tensor():
 def test_a_dense_layer_per_row_with_relu():
     layer = one_layer(dense_file(rows=weights(ROWS, scales=(0.5, 0.125), zeros=(0, 0)), FusedActivationFunction=RELU))
     assert list(zip(layer.multipliers, layer.shifts, strict=True)) == [
-        quantize_multiplier(0.25),
-        quantize_multiplier(0.0625),
+        rounded_away(0.25),
+        rounded_away(0.0625),
     ]
     assert layer.low == -4
 
